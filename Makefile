@@ -1,0 +1,40 @@
+# Two commands matter: `make run` (your machine, looked at, within a minute) and `make test`. Both make what they need.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: run test fast lint bench nightly fmt clean
+
+run: $(STAMP)
+	@$(BIN)/opswatch --config config.example.toml run
+
+test: $(STAMP)
+	@$(BIN)/python -m tests.run_all
+
+fast: $(STAMP)
+	@$(BIN)/python -m pytest tests/core tests/sim tests/house
+
+lint: $(STAMP)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks
+
+# Thousands of kills and seeds where `make test` does fifty: an hour on two cores.
+nightly: $(STAMP)
+	@OPSWATCH_NIGHTLY=1 $(BIN)/python -m pytest tests/daemon tests/sim tests/core -x
+
+fmt: $(STAMP)
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+$(STAMP): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing $(VENV) && uv pip install -q --python $(BIN)/python -e '.[postgres,dev]'; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[postgres,dev]'; \
+	fi
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis

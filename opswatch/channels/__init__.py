@@ -1,0 +1,66 @@
+"""Channels carry one message to one address. File name = kind. A channel knows nothing of incidents.
+
+A channel file is: a docstring with the TOML that configures it, a frozen pydantic `Config` (extra keys forbidden), one
+class `Channel` with `send`, nothing else public. The vendor's answer body is the truth, not its HTTP status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button: what it says, and the sentence it types for you (`acknowledge 142`)."""
+
+    label: str
+    sentence: str
+    style: str = ""  # "", "primary", "danger"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Words, links and actions for one address, ready to be carried.
+
+    `id` is the idempotency key: the same message sent twice has the same one. `card` groups messages that belong to one
+    thing (an incident): a channel that can edit keeps one card per `card` and edits it; `ref` is what it returned when
+    it posted that card here before. `thread_line` is one line for the card's thread, empty for none. `payload` is the
+    machine-readable form (SPEC 4), for webhooks.
+    """
+
+    id: str
+    kind: str  # page | update | announce | test
+    title: str  # one short line: fits a lock screen
+    text: str  # the whole, plain text, a few lines
+    at: datetime
+    lines: tuple[tuple[str, str], ...] = ()  # (name, value) facts for cards
+    links: Mapping[str, str] = field(default_factory=dict)  # label → URL
+    actions: tuple[Action, ...] = ()
+    priority: str = ""
+    status: str = ""  # triggered | acknowledged | resolved, "" where there is no incident
+    card: str = ""
+    ref: str | None = None
+    thread_line: str = ""
+    loud: bool = True  # False: an edit or an update, nobody needs to be woken
+    attempt: int = 1
+    possible_duplicate: bool = False
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The vendor has it. `ref` names it there (for edits); `detail` is a short fact for the timeline."""
+
+    ref: str | None = None
+    detail: str = ""
+
+
+class Channel(Protocol):
+    """Safe to call from several threads at once; limits its own waiting (10 s unless its config says otherwise)."""
+
+    def send(self, message: Message, address: str) -> Receipt:
+        """Raises DeliveryError(permanent=…, retry_after_s=…)."""
+        ...

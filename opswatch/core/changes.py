@@ -1,0 +1,205 @@
+"""State that is owned and changed in one place, and the draft of a change that has not been committed yet."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from opswatch.core.state import Alert, Incident, Override, Silence, Standing, Watch
+
+K = TypeVar("K", int, str)
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one step (or one batch) changes: the new values, None for what leaves the state. Nothing else is written."""
+
+    alerts: dict[str, Alert | None] = field(default_factory=dict)
+    incidents: dict[int, Incident | None] = field(default_factory=dict)
+    silences: dict[int, Silence | None] = field(default_factory=dict)
+    overrides: dict[int, Override | None] = field(default_factory=dict)
+    watches: dict[str, Watch | None] = field(default_factory=dict)
+    standing: Standing | None = None
+    started_at: datetime | None = None
+
+    @property
+    def behind_head(self) -> bool:
+        """Whether something must be committed now; watches alone may wait for their batch."""
+        return bool(self.alerts or self.incidents or self.silences or self.overrides or self.standing)
+
+
+class Deadlines(Generic[K]):
+    """The earliest of many instants, each changed often: a heap whose outdated entries are dropped when they surface."""
+
+    __slots__ = ("_heap", "_now")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[datetime, K]] = []
+        self._now: dict[K, datetime] = {}
+
+    def set(self, key: K, at: datetime | None) -> None:
+        if at is None:
+            self._now.pop(key, None)
+        elif self._now.get(key) != at:
+            self._now[key] = at
+            heapq.heappush(self._heap, (at, key))
+            if len(self._heap) > 4 * len(self._now) + 64:  # Bounded: outdated entries never outnumber the living.
+                self._heap = [(due, k) for k, due in self._now.items()]
+                heapq.heapify(self._heap)
+
+    def first(self) -> datetime | None:
+        while self._heap and self._now.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: datetime) -> list[K]:
+        """Keys whose instant has come, earliest first. Changes nothing that matters."""
+        taken: list[tuple[datetime, K]] = []
+        while (first := self.first()) is not None and first <= now:
+            taken.append(heapq.heappop(self._heap))
+        for entry in taken:
+            heapq.heappush(self._heap, entry)
+        return list(dict.fromkeys(key for _, key in taken))
+
+
+class State:
+    """What is so, with the indices that keep a step fast at 10,000 open alerts.
+
+    It has one owner (the desk). `Engine.step` only reads it; the owner calls `apply` once the changes are committed.
+    """
+
+    def __init__(self) -> None:
+        self.alerts: dict[str, Alert] = {}
+        self.incidents: dict[int, Incident] = {}
+        self.silences: dict[int, Silence] = {}
+        self.overrides: dict[int, Override] = {}
+        self.watches: dict[str, Watch] = {}
+        self.standing = Standing()
+        self.started_at: datetime | None = None
+        self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
+        self.groups: dict[str, set[int]] = {}  # group key → incidents kept
+        self.incident_deadlines: Deadlines[int] = Deadlines()
+        self.alert_deadlines: Deadlines[str] = Deadlines()
+        self.silence_deadlines: Deadlines[int] = Deadlines()
+
+    def apply(self, changes: Changes) -> None:
+        """Take committed changes over."""
+        for key, alert in changes.alerts.items():
+            _put(self.alerts, key, alert)
+            self.alert_deadlines.set(key, alert.wake_at if alert else None)
+        for number, incident in changes.incidents.items():
+            self._put_incident(number, incident)
+        for silence_id, silence in changes.silences.items():
+            _put(self.silences, silence_id, silence)
+            self.silence_deadlines.set(silence_id, silence.ends_at if silence else None)
+        for override_id, override in changes.overrides.items():
+            _put(self.overrides, override_id, override)
+        for key, watch in changes.watches.items():
+            self._put_watch(key, watch)
+        self.standing = changes.standing or self.standing
+        self.started_at = changes.started_at or self.started_at
+
+    def _put_incident(self, number: int, incident: Incident | None) -> None:
+        before = self.incidents.get(number)
+        if before is not None:
+            self.groups.get(before.group, set()).discard(number)
+            if not self.groups.get(before.group):
+                self.groups.pop(before.group, None)
+        _put(self.incidents, number, incident)
+        self.incident_deadlines.set(number, incident.wake_at if incident else None)
+        if incident is not None:
+            self.groups.setdefault(incident.group, set()).add(number)
+
+    def _put_watch(self, key: str, watch: Watch | None) -> None:
+        before = self.watches.get(key)
+        _put(self.watches, key, watch)
+        if watch is not None and before is None:
+            self.items.setdefault(f"{watch.check}/{watch.target}", set()).add(key)
+        elif watch is None and before is not None:
+            self.items.get(f"{before.check}/{before.target}", set()).discard(key)
+
+
+def _put(where: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        where.pop(key, None)
+    else:
+        where[key] = value
+
+
+class Draft:
+    """A State as it would be: reads through to what is so, keeps its own changes. Dropped when a swap is lost."""
+
+    __slots__ = ("changes", "state")
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.changes = Changes()
+
+    @property
+    def standing(self) -> Standing:
+        return self.changes.standing or self.state.standing
+
+    @standing.setter
+    def standing(self, value: Standing) -> None:
+        self.changes.standing = value
+
+    @property
+    def started_at(self) -> datetime | None:
+        return self.changes.started_at or self.state.started_at
+
+    def alert(self, key: str) -> Alert | None:
+        if key in self.changes.alerts:
+            return self.changes.alerts[key]
+        return self.state.alerts.get(key)
+
+    def incident(self, number: int) -> Incident | None:
+        if number in self.changes.incidents:
+            return self.changes.incidents[number]
+        return self.state.incidents.get(number)
+
+    def watch(self, key: str) -> Watch | None:
+        if key in self.changes.watches:
+            return self.changes.watches[key]
+        return self.state.watches.get(key)
+
+    def item_keys(self, check: str, target: str) -> set[str]:
+        """Keys of the watches of one check on one target, this draft's included."""
+        keys = set(self.state.items.get(f"{check}/{target}", ()))
+        for key, watch in self.changes.watches.items():
+            if watch is None:
+                keys.discard(key)
+            elif watch.check == check and watch.target == target:
+                keys.add(key)
+        return keys
+
+    def alerts(self) -> Iterator[Alert]:
+        yield from _overlaid(self.state.alerts, self.changes.alerts)
+
+    def incidents(self) -> Iterator[Incident]:
+        yield from _overlaid(self.state.incidents, self.changes.incidents)
+
+    def silences(self) -> Iterator[Silence]:
+        yield from _overlaid(self.state.silences, self.changes.silences)
+
+    def overrides(self) -> Iterator[Override]:
+        yield from _overlaid(self.state.overrides, self.changes.overrides)
+
+    def in_group(self, group: str) -> list[Incident]:
+        """Incidents kept with this grouping key, oldest first."""
+        numbers = set(self.state.groups.get(group, ()))
+        numbers |= {number for number, incident in self.changes.incidents.items() if incident and incident.group == group}
+        found = (self.incident(number) for number in sorted(numbers))
+        return [incident for incident in found if incident is not None and incident.group == group]
+
+
+def _overlaid(base: dict[K, V], changed: dict[K, V | None]) -> Iterator[V]:
+    for key, value in base.items():
+        if key not in changed:
+            yield value
+    for new in changed.values():
+        if new is not None:
+            yield new

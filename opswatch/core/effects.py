@@ -1,0 +1,131 @@
+"""Everything the core can want done. The desk writes effects in the same transaction as the state they follow from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from opswatch.core.model import PageReason, Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the timeline. `kind` is past tense (`acknowledged`); `facts` hold what words and replay need.
+
+    Facts are JSON values (instants as ISO text). The position in the timeline is given at commit.
+    """
+
+    at: datetime
+    kind: str
+    incident: int | None = None
+    by: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Promise to interrupt a person. Its id names the rung: promising twice is promising once."""
+
+    incident: int
+    climb: int
+    cycle: int
+    level: int
+    person: str
+    step: str  # "1", "2"; "1.1" is the first other contact tried after step 1 failed for good
+    contact: str  # a key of the person's contacts
+    priority: Priority
+    reason: PageReason
+    roster: str | None = None
+    test: bool = False
+    at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """`incident/climb/cycle/level/person/step` (SPEC 4)."""
+        return f"{self.incident}/{self.climb}/{self.cycle}/{self.level}/{self.person}/{self.step}"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Tell somebody who was paged what became of it. Not a page: it never climbs. `event`: acknowledged | resolved |
+    reopened | merged | joined."""
+
+    incident: int
+    person: str
+    contact: str
+    event: str
+    serial: str  # makes the id unique: the same event may happen twice
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell a channel. For chat this is the incident's one card, posted or edited. `event` as in Update, or triggered,
+    unanswered, raised, digest, noted, …"""
+
+    channel: str
+    event: str
+    serial: str
+    incident: int | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Promised pages of this incident that were not sent yet are overtaken. None: everybody's."""
+
+    incident: int
+    people: tuple[str, ...] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A promised message is finished: delivered, or failed for good."""
+
+    message: str
+    outcome: str  # delivered | failed
+    detail: str = ""
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """A promised message will be tried again."""
+
+    message: str
+    until: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Look again sooner than `every` says: confirming, or a parent came back."""
+
+    check: str
+    target: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer to a command: a key of the message catalogue, and its facts."""
+
+    key: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The answer to a command that cannot be carried out, and why. Exit code 1, HTTP 409, an ephemeral reply."""
+
+    key: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+Effect = Record | Page | Update | Announce | Withdraw | Settle | Postpone | Recheck | Done | Refuse

@@ -1,0 +1,207 @@
+"""Everything that can happen: commands that people give (imperative), facts that came true (past tense)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from opswatch.core.effects import Page
+from opswatch.core.model import Priority, Verdict
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Commands. `by` is a person's id. They are text in `core/grammar.py`, both directions.
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What every command carries: who gave it, and through which door (`cli`, `web`, `link`, `slack`, …)."""
+
+    by: str = field(kw_only=True)
+    door: str = field(default="cli", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(Command):
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unack(Command):
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve(Command):
+    incident: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen(Command):
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze(Command):
+    incident: int
+    span: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate(Command):
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reassign(Command):
+    incident: int
+    to: str  # `person:bo` or `team:dev`
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Command):
+    incident: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPriority(Command):
+    incident: int
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Command):
+    """A person reports a fault that no check saw."""
+
+    title: str
+    service: str | None = None
+    priority: Priority | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddSilence(Command):
+    matchers: tuple[tuple[str, str, str], ...]  # (label, one of = != =~ !~, value)
+    until: datetime
+    reason: str
+    starts: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireSilence(Command):
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddOverride(Command):
+    """Exactly one of: replace `remove` by `add`; `add` alone; `remove` alone; `shifts` (a temporary schedule)."""
+
+    roster: str
+    start: datetime
+    end: datetime
+    remove: str | None = None
+    add: str | None = None
+    shifts: tuple[tuple[datetime, datetime, tuple[str, ...]], ...] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOverride(Command):
+    """Ends all of an override, or the part between `start` and `end`."""
+
+    id: int
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Command):
+    until: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpause(Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PageTest(Command):
+    person: str
+    contact: str | None = None  # None: the first one they have
+
+
+@dataclass(frozen=True, slots=True)
+class DutyNote(Command):
+    """A line for the duty log that belongs to no incident."""
+
+    text: str
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A probe looked. Also how a result of another node or a passive result arrives."""
+
+    check: str
+    target: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; nothing else. What is due is found in the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """A daemon came up; freshness counts from here. `down_since` is its last sign of life before, if known."""
+
+    node: str
+    down_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReloaded:
+    """The plan in this engine is new: routes, people and checks may have gone."""
+
+    problems: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """A channel handed a message over and the vendor said so. `took_s` counts from the promise."""
+
+    message: str  # its id
+    incident: int | None
+    kind: str  # page | update | announce
+    person: str | None
+    channel: str  # the contact kind, or the channel's id
+    took_s: float
+    attempt: int = 1
+    ref: str | None = None  # the vendor's name for it, so that it can be edited
+    possible_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """One attempt failed. `permanent`: this way is closed; a page then takes the person's next contact at once."""
+
+    message: str
+    incident: int | None
+    kind: str
+    person: str | None
+    channel: str
+    reason: str
+    permanent: bool
+    attempt: int = 1
+    page: Page | None = None  # given when `kind` is page
+    retry_at: datetime | None = None
+
+
+Event = Command | Observed | Tick | NodeStarted | PlanReloaded | MessageSent | SendFailed

@@ -1,0 +1,304 @@
+"""What the operators wrote: people, targets, checks, rosters, policies, rules. Immutable, already validated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from opswatch.core.model import Health, Priority, Role, Secret
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Time as people write it. What it means in instants is decided in `core/calendars.py`.
+
+
+@dataclass(frozen=True, slots=True)
+class DayCalendar:
+    """Holiday dates, and weekend days that are worked (调休). `years` are those the dates are known for."""
+
+    id: str
+    holidays: frozenset[date] = frozenset()
+    worked: frozenset[date] = frozenset()
+    years: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A recurring local span: `{ days = "mon-fri", from = "09:00", to = "17:00" }`.
+
+    Exactly one way of naming days is used: `weekdays` (0 = Monday), `month_days` (1..31, negative from the month's
+    end), `work` (True = workdays, False = restdays of the calendar), or none of them for every day. A span of several
+    days (`from = "fri 20:00", to = "mon 08:00"`) has `weekdays={4}` and `end_weekday=0`.
+    """
+
+    start: time
+    end: time  # `end <= start` runs into the next day (midnight as an end is the end of the day)
+    weekdays: frozenset[int] | None = None
+    month_days: frozenset[int] | None = None
+    work: bool | None = None
+    end_weekday: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition on local time (`when` of a level or a route). An empty one always holds."""
+
+    windows: tuple[Window, ...] = ()
+    timezone: str = "UTC"
+    calendar: str | None = None
+    priorities: frozenset[Priority] | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Who
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyStep:
+    """One line of a person's own rules: `"5m phone"`. `after` counts from the instant their level pages them."""
+
+    contact: str
+    after: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: str
+    name: str
+    timezone: str = "UTC"
+    language: str = "en"
+    login: str | None = None
+    team: str | None = None
+    role: Role = Role.RESPONDER
+    day: Window | None = None  # P2 waits for it; None: any time is fine
+    contacts: Mapping[str, Secret] = field(default_factory=dict)  # kind → address, in the order written
+    notify: Mapping[Priority, tuple[NotifyStep, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One pattern of a roster (SPEC 3). Times are local wall times of `timezone`."""
+
+    id: str
+    participants: tuple[tuple[str, ...], ...]
+    starts: datetime  # naive: a local wall time; the first participant's turn begins here
+    turn: tuple[int, str]  # (1, "week"); units hour, day, week, month
+    every: tuple[int, str]
+    timezone: str = "UTC"
+    priority: int = 0
+    effective: datetime | None = None  # naive local
+    until: datetime | None = None  # naive local, exclusive
+    calendar: str | None = None
+    windows: tuple[Window, ...] = ()
+    worked: bool = False  # advance = "worked"
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    id: str
+    layers: tuple[Layer, ...]
+    timezone: str = "UTC"
+    fallback: tuple[str, ...] = ()  # targets: `person:lead`
+    covers: tuple[Window, ...] | None = None  # None: always
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    id: str
+    people: tuple[str, ...]
+    need: int = 1
+    wait: timedelta = timedelta(minutes=3)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    id: str
+    name: str = ""
+    tier: int = 3
+    team: str | None = None
+    depends_on: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    id: str
+    kind: str
+    access: str = "local"
+    url: Secret | None = None
+    service: str | None = None
+    node: str | None = None
+    parents: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`{ warn = "> 80", crit = "> 90", clear = 3 }`, each side as written; `core/limits.py` reads them."""
+
+    warn: str | None = None
+    crit: str | None = None
+    clear: float = 0.0  # in the sample's unit
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What to look at, where, how often, how bad. `every` xor `cron`, or neither: inspections only."""
+
+    id: str
+    probe: str
+    targets: tuple[str, ...]  # already matched
+    every: timedelta | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    timeout: timedelta = timedelta(seconds=30)
+    confirm: int = 3
+    retry: timedelta | None = None
+    recover: int = 2
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    priority: Mapping[Health, Priority] = field(default_factory=dict)
+    on_unknown: Priority = Priority.P3
+    playbook: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    args: object = None  # the probe's own validated arguments; opaque here
+    why: str = ""  # why it matters, for the page
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# How bad, and who is told
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyRule:
+    """`[[classify]]`: every given part must hold. Parts that take a comparison keep it as written (`">= 0.5"`)."""
+
+    priority: Priority
+    index: int  # place in the file, from 1: it is part of the reason
+    states: frozenset[Health] | None = None
+    tiers: frozenset[int] | None = None
+    services: frozenset[str] | None = None
+    teams: frozenset[str] | None = None
+    checks: tuple[str, ...] | None = None  # globs
+    targets: tuple[str, ...] | None = None  # globs
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sources: frozenset[str] | None = None
+    failing_share: str | None = None
+    lasting: timedelta | None = None
+    calendar: tuple[str, bool] | None = None  # (id, True = on its workdays)
+    timezone: str = "UTC"
+    external: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    policy: str
+    services: frozenset[str] | None = None
+    teams: frozenset[str] | None = None
+    checks: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    priorities: frozenset[Priority] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    when: When | None = None
+
+    @property
+    def is_catch_all(self) -> bool:
+        parts = (self.services, self.teams, self.checks, self.targets, self.priorities, self.when)
+        return not self.labels and all(part is None for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    page: tuple[str, ...]  # roster:ID  roster:ID/next  roster:ID/previous  person:ID  team:ID  pool:ID  channel:ID
+    wait: timedelta = timedelta(minutes=5)
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    id: str
+    levels: tuple[Level, ...]
+    repeat: int = 0  # the whole ladder again, this often
+    fallback: tuple[str, ...] = ()  # empty: the admins
+    ack_timeout: Mapping[Priority, timedelta] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityRule:
+    """The clocks of one priority. `interrupt`: always | day | never."""
+
+    interrupt: str = "always"
+    ack_within: timedelta | None = None
+    update_every: timedelta = timedelta(hours=1)
+    resolve_within: timedelta | None = None
+    postmortem_within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A planned quiet window: `cron` + `lasts`, or `start` + `end`. Checks keep running inside."""
+
+    id: str
+    match: Mapping[str, str]
+    reason: str
+    owner: str
+    timezone: str = "UTC"
+    cron: str | None = None
+    lasts: timedelta | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    cron: str = "0 9 * * *"
+    timezone: str = "UTC"
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything the operators wrote, in one value. Reloading is a new Plan over the same State."""
+
+    name: str = "opswatch"
+    node: str = "node"
+    mode: str = "page"  # page | observe
+    timezone: str = "UTC"
+    language: str = "en"
+    services: Mapping[str, Service] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    people: Mapping[str, Person] = field(default_factory=dict)
+    rosters: Mapping[str, Roster] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    classify: tuple[ClassifyRule, ...] = ()
+    priorities: Mapping[Priority, PriorityRule] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    channels: frozenset[str] = frozenset()
+    maintenance: tuple[Maintenance, ...] = ()
+    calendars: Mapping[str, DayCalendar] = field(default_factory=dict)
+    digest: Digest = Digest()
+    reopen_after: timedelta = timedelta(minutes=10)
+    group_by: tuple[str, ...] = ("service",)
+    group_window: timedelta = timedelta(minutes=30)
+    pages_per_hour_max: int = 12
+
+    def rule(self, priority: Priority) -> PriorityRule:
+        """The clocks of `priority`; the built-in ones where the file is silent."""
+        return self.priorities.get(priority) or BUILT_IN_PRIORITIES[priority]
+
+    def admins(self) -> tuple[str, ...]:
+        """The people of last resort, as policy targets."""
+        return tuple(f"person:{person.id}" for person in self.people.values() if person.role is Role.ADMIN)
+
+
+BUILT_IN_PRIORITIES: Mapping[Priority, PriorityRule] = {
+    Priority.P0: PriorityRule("always", timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=4)),
+    Priority.P1: PriorityRule("always", timedelta(minutes=15), timedelta(hours=1), timedelta(hours=8)),
+    Priority.P2: PriorityRule("day", timedelta(hours=4), timedelta(hours=8), timedelta(days=3)),
+    Priority.P3: PriorityRule("never", None, timedelta(days=1), None),
+}

@@ -1,0 +1,162 @@
+"""What is so: alerts, incidents, silences, overrides, and what each check remembers. Resolved history is the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from opswatch.core.model import Health, PageReason, Priority, QuietReason, Status, UnknownReason
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a check remembers of one thing between looks. Saved beside the head, at most 5 s late."""
+
+    check: str
+    target: str
+    item: str = ""
+    seen_at: datetime | None = None  # of the last result taken into account
+    health: Health = Health.OK  # as last judged, confirmed or not
+    reason: UnknownReason | None = None
+    confirmed: Health = Health.OK
+    bad: int = 0  # warn or crit in a row
+    good: int = 0
+    unknown: int = 0
+    levels: Mapping[str, Health] = field(default_factory=dict)  # per sample, for hysteresis
+    sentence: str = ""
+    evidence: tuple[str, ...] = ()
+    episode: int = 0
+    memory: bytes | None = None  # the probe's own; only where item is empty
+
+    @property
+    def key(self) -> str:
+        return alert_key(self.check, self.target, self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One check's confirmed failure of one thing, deduplicated. It lives until recovery has been told."""
+
+    check: str
+    target: str
+    item: str
+    episode: int
+    health: Health  # confirmed
+    fired_at: datetime
+    changed_at: datetime
+    sentence: str
+    priority: Priority
+    why: str  # "P0 because: crit, tier 1 service orders, 3 of 4 targets failing"
+    reason: UnknownReason | None = None
+    evidence: tuple[str, ...] = ()
+    announced: Health | None = None  # what people were last told; None: nothing yet
+    incident: int | None = None
+    quiet: QuietReason | None = None  # why it is not announced, while it is not
+    wake_at: datetime | None = None  # when quiet may end, or a `lasting` rule may hold
+
+    @property
+    def key(self) -> str:
+        return alert_key(self.check, self.target, self.item)
+
+
+def alert_key(check: str, target: str, item: str = "") -> str:
+    """The dedup key of SPEC 2.8, without the episode."""
+    return f"{check}/{target}/{item}" if item else f"{check}/{target}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueStep:
+    """A personal step that is still to come."""
+
+    at: datetime
+    person: str
+    contact: str
+    level: int
+    cycle: int
+    climb: int
+    step: str
+    reason: PageReason
+    roster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What a person is paged for. `wake_at` is never empty while it is kept: nobody is forgotten."""
+
+    number: int
+    title: str
+    status: Status
+    priority: Priority
+    why: str
+    opened_at: datetime
+    policy: str
+    wake_at: datetime
+    service: str | None = None
+    group: str = ""  # alerts with this key join it
+    joined_at: datetime | None = None
+    alerts: tuple[str, ...] = ()  # keys of those that fail still
+    check: str | None = None  # of the first alert: names the playbook
+    summary: str = ""
+    # the ladder
+    climb: int = 1
+    cycle: int = 1
+    level: int = 0  # 1-based; len(levels) + 1 is the policy's fallback
+    level_until: datetime | None = None  # nobody answered by then: climb
+    steps: tuple[DueStep, ...] = ()
+    reachable: tuple[str, ...] = ()  # people of this level not known to be out of reach
+    reason: PageReason = PageReason.FIRST  # of the current climb
+    paged: tuple[str, ...] = ()  # everybody ever paged for it, in order
+    told: tuple[str, ...] = ()  # channels that have its card
+    page_last_at: datetime | None = None
+    # who has it
+    owner: str | None = None  # a person's id, or `team:dev`
+    acked_at: datetime | None = None
+    first_acked_at: datetime | None = None
+    ack_until: datetime | None = None  # then one reminder, then the acknowledgement lapses
+    reminded: bool = False
+    promised_for: datetime | None = None  # `--due` of a reassignment
+    snoozed_until: datetime | None = None
+    pinned: Priority | None = None
+    # its end
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    reopen_at: datetime | None = None  # resolved by hand while it fails
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    id: int
+    matchers: tuple[tuple[str, str, str], ...]  # (label, = != =~ !~, value): Alertmanager's
+    starts_at: datetime
+    ends_at: datetime
+    owner: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A change to a roster for a span, `[start, end)`. Exactly one form, see `events.AddOverride`."""
+
+    id: int
+    roster: str
+    start: datetime
+    end: datetime
+    remove: str | None = None
+    add: str | None = None
+    shifts: tuple[tuple[datetime, datetime, tuple[str, ...]], ...] | None = None
+    by: str = ""
+    made_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The few single facts: last numbers given, whether all pages are paused."""
+
+    incident_last: int = 0
+    silence_last: int = 0
+    override_last: int = 0
+    paused_until: datetime | None = None
+    paused_by: str | None = None
+    digest_at: datetime | None = None  # the last one sent

@@ -1,0 +1,135 @@
+"""Stores keep the state, the timeline and the promised messages. One text of SQL, two adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from opswatch.core.changes import Changes, State
+from opswatch.core.effects import Announce, Effect, Entry, Page, Update
+from opswatch.core.model import Verdict
+from opswatch.core.state import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A timeline entry with its place: positions are dense and total."""
+
+    position: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A promised message that this node has claimed until `lease_until`."""
+
+    id: str
+    body: Page | Update | Announce
+    promised_at: datetime
+    attempt: int  # 1 for the first
+    possible_duplicate: bool  # an earlier claim ran out without a receipt
+    lease_until: datetime
+    ref: str | None = None  # the card this message edits, when one was posted to this address before
+
+    @property
+    def kind(self) -> str:
+        return {Page: "page", Update: "update", Announce: "announce"}[type(self.body)]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """How a promised message stands, for people."""
+
+    id: str
+    kind: str
+    incident: int | None
+    person: str | None
+    channel: str
+    promised_at: datetime
+    due_at: datetime | None
+    attempts: int
+    settled_at: datetime | None
+    outcome: str | None  # delivered | failed | overtaken
+    detail: str
+
+
+class Store(Protocol):
+    """Raises StoreUnavailable when it cannot be reached, is full or stays locked; Conflict when the head moved."""
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations applied. Safe when several nodes start at once."""
+        ...
+
+    def load(self, state: State) -> bool:
+        """Bring `state` up to the head, reading only what changed since it was last loaded. False: it was current."""
+        ...
+
+    def commit(self, changes: Changes, effects: Sequence[Effect], now: datetime) -> None:
+        """One transaction: advance the head (compare-and-swap against what was loaded), save what changed, append the
+        entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""
+        ...
+
+    def save_watches(self, watches: Mapping[str, object]) -> None:
+        """What checks remember, beside the head, in one batch."""
+        ...
+
+    def claim(self, node: str, now: datetime, lease: timedelta, limit: int) -> list[Promise]:
+        """Take messages that are due: each by exactly one node. Pages before updates before announcements."""
+        ...
+
+    def still_wanted(self, message: str, now: datetime) -> bool:
+        """Whether a claimed message was not overtaken meanwhile: asked just before it is sent."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next message may be claimed."""
+        ...
+
+    def messages(self, incident: int | None = None, limit: int = 200) -> list[MessageRow]: ...
+
+    def timeline(
+        self,
+        *,
+        incident: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        kinds: Iterable[str] | None = None,
+        after: int = 0,
+        limit: int = 10_000,
+    ) -> list[Stored]:
+        """Entries in order of position."""
+        ...
+
+    def incident(self, number: int) -> Incident | None:
+        """Any incident, resolved and forgotten ones too."""
+        ...
+
+    def incidents(self, *, include_resolved: bool = False, limit: int = 500) -> list[Incident]: ...
+
+    def changed(self) -> bool:
+        """Whether somebody else committed since the last load: cheap, for polling every 50 ms."""
+        ...
+
+    def beat(self, node: str, now: datetime, facts: Mapping[str, object]) -> None:
+        """Say that this node lives."""
+        ...
+
+    def nodes(self) -> dict[str, tuple[datetime, Mapping[str, object]]]:
+        """Last sign of life of each node."""
+        ...
+
+    def lease(self, name: str, node: str, now: datetime, span: timedelta) -> bool:
+        """Take or keep a named lease (the records lease, one run of a scheduled job). False: another node has it."""
+        ...
+
+    def record_samples(self, rows: Sequence[tuple[str, str, Verdict]]) -> None:
+        """(check, target, verdict): history of values, beside the head."""
+        ...
+
+    def check_integrity(self) -> list[str]:
+        """Problems found, empty when sound."""
+        ...
+
+    def close(self) -> None: ...
