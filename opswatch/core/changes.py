@@ -191,7 +191,9 @@ class Draft:
     def in_group(self, group: str) -> list[Incident]:
         """Incidents kept with this grouping key, oldest first."""
         numbers = set(self.state.groups.get(group, ()))
-        numbers |= {number for number, incident in self.changes.incidents.items() if incident and incident.group == group}
+        numbers |= {
+            number for number, incident in self.changes.incidents.items() if incident and incident.group == group
+        }
         found = (self.incident(number) for number in sorted(numbers))
         return [incident for incident in found if incident is not None and incident.group == group]
 
