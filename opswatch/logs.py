@@ -3,9 +3,10 @@
     log = logs.get("loops.pages")
     log.info("page delivered", incident=142, person="ana", via="phone", took_s=1.8)
 
-A JSON line's own keys are `ts` (UTC), `loglevel`, `msg` and `logger`; every other key is a fact. Secrets never arrive: values of `Secret`, keys that name one, and what looks like one inside a text are masked. A line
-that cannot be written is lost and counted (`lost()`): logging never stops a page. structlog is imported when the first
-line is written, not before: most commands of the command line write none, and must start in a quarter of a second.
+A JSON line's own keys are `ts` (UTC), `loglevel`, `msg` and `logger`; every other key is a fact. Secrets never arrive:
+values of `Secret`, keys that name one, and what looks like one inside a text are masked. A line that cannot be written
+is lost and counted (`lost()`): logging never stops a page. structlog is imported when the first line is written, not
+before: most commands of the command line write none, and must start in a quarter of a second.
 """
 
 from __future__ import annotations

@@ -1,0 +1,235 @@
+"""Every number that opswatch publishes about itself, declared here and nowhere else; `docs/metrics.md` explains them.
+
+    metrics.CHECKS.inc(check="disk-space", health="ok")
+    metrics.DELIVERY.observe(1.8, channel="slack")
+
+Labels are bounded by the configuration or by the code, never by what happens: no incident numbers, no targets. The
+registry is our own, so that tests and embedders share nothing by accident; prometheus_client is imported with the first
+number counted. Counting is safe from every thread.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from opswatch import __version__, logs
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+log = logs.get("metrics")
+
+_DECLARED: dict[str, _Metric] = {}
+_BEFORE_SCRAPE: list[Callable[[], None]] = []
+_LOCK = threading.Lock()
+
+# Seconds. A page may take 1 ms to a file and a minute behind a vendor's Retry-After.
+_QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """A declaration. `kind` is prometheus_client's class name; what counts is made when first used."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.name not in _DECLARED, f"{self.name} is declared twice"
+        _DECLARED[self.name] = self
+
+    @property
+    def kind(self) -> str:
+        """counter, gauge or histogram."""
+        return type(self).__name__.lower()
+
+
+class Counter(_Metric):
+    """Only grows; a restart begins at zero."""
+
+    __slots__ = ()
+
+    def inc(self, amount: float = 1.0, /, **labels: str) -> None:
+        """Count `amount` more. Every label must be given, by name."""
+        _child(self, labels).inc(amount)
+
+
+class Gauge(_Metric):
+    """How it is now."""
+
+    __slots__ = ()
+
+    def set(self, value: float, /, **labels: str) -> None:
+        """It is `value` now. Every label must be given, by name."""
+        _child(self, labels).set(value)
+
+    def inc(self, amount: float = 1.0, /, **labels: str) -> None:
+        """It is `amount` more than before (less, if negative)."""
+        _child(self, labels).inc(amount)
+
+    def replace(self, values: Mapping[str, float]) -> None:
+        """Exactly these series, by the value of this gauge's one label. A roster that left the file leaves here too."""
+        (label,) = self.labels
+        made = _made(self)
+        had = {sample.labels[label] for family in made.collect() for sample in family.samples}
+        for gone in had - set(values):
+            made.remove(gone)
+        for key, value in values.items():
+            made.labels(**{label: key}).set(value)
+
+
+class Histogram(_Metric):
+    """How long things take: count, sum and buckets, in seconds."""
+
+    __slots__ = ()
+
+    def observe(self, seconds: float, /, **labels: str) -> None:
+        """One more took this long."""
+        _child(self, labels).observe(seconds)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Looking
+
+CHECKS = Counter("opswatch_checks_total", "Looks made, by what they said.", ("check", "health"))
+CHECK_DURATION = Histogram("opswatch_check_duration_seconds", "How long a look took.", ("probe",), _SLOW)
+CHECK_LATENESS = Histogram("opswatch_check_lateness_seconds", "How long after it was due a look began.", buckets=_SLOW)
+CHECKS_SKIPPED = Counter(
+    "opswatch_checks_skipped_total",
+    "Looks that were due and not made: busy (the last one still runs), full.",
+    ("reason",),
+)
+PROBE_WORKERS_BUSY = Gauge("opswatch_probe_workers_busy", "Probe workers that are looking at something now.")
+PROBE_STUCK = Gauge("opswatch_probe_stuck", "Looks that ran past their time limit and cannot be stopped.")
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Deciding
+
+ALERTS_OPEN = Gauge("opswatch_alerts_open", "Confirmed alerts that have not recovered.", ("health",))
+INCIDENTS_OPEN = Gauge("opswatch_incidents_open", "Incidents that are triggered or acknowledged.", ("priority",))
+COMMITS = Counter("opswatch_commits_total", "Decisions committed to the store.")
+CONFLICTS = Counter("opswatch_conflicts_total", "Decisions made again because another node committed first.")
+COMMIT_DURATION = Histogram(
+    "opswatch_commit_seconds", "How long a commit took, waiting for its turn included.", buckets=_QUICK
+)
+STORE_ERRORS = Counter(
+    "opswatch_store_errors_total", "Times the store could not be reached, was full or stayed locked."
+)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Telling
+
+MESSAGES = Counter(
+    "opswatch_messages_total",
+    "Attempts to deliver a message: delivered, retried (it failed and is tried again), failed (for good).",
+    ("channel", "outcome"),
+)
+DELIVERY = Histogram(
+    "opswatch_delivery_seconds", "From the promise of a message until its channel had it.", ("channel",), _SLOW
+)
+PAGES_PENDING = Gauge("opswatch_pages_pending", "Promised messages that are neither delivered nor given up.")
+PAGES_PAUSED = Gauge("opswatch_pages_paused", "1 while somebody has paused all pages.")
+ONCALL_GAP = Gauge("opswatch_oncall_gap", "1 while nobody but a fallback is on call for a roster.", ("roster",))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Looking after itself
+
+LOOP_LAST_TURN = Gauge(
+    "opswatch_loop_last_turn_timestamp_seconds",
+    "When a loop of the daemon last finished a turn (Unix time).",
+    ("loop",),
+)
+LOOP_ERRORS = Counter("opswatch_loop_errors_total", "Turns of a loop that failed; it went on.", ("loop",))
+CONFIG_STALE = Gauge("opswatch_config_stale", "1 while the configuration on disk was refused and an older one runs.")
+CONFIG_LOADED = Gauge(
+    "opswatch_config_loaded_timestamp_seconds", "When the running configuration was loaded (Unix time)."
+)
+DEADMAN_PINGS = Counter(
+    "opswatch_deadman_pings_total",
+    "Dead-man pings: sent, failed, withheld (the self-audit found something).",
+    ("outcome",),
+)
+DEADMAN_LAST = Gauge("opswatch_deadman_last_ping_timestamp_seconds", "When the last dead-man ping arrived (Unix time).")
+LOG_LINES_LOST = Gauge("opswatch_log_lines_lost", "Log lines that could not be written since the process started.")
+BUILD_INFO = Gauge("opswatch_build_info", "Always 1; what is running is in the labels.", ("version", "python"))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The page
+
+
+def text() -> bytes:
+    """What `/metrics` answers, in the format that `content_type()` names. Asks `before_scrape` callers first."""
+    from prometheus_client import generate_latest
+
+    for refresh in tuple(_BEFORE_SCRAPE):
+        try:
+            refresh()
+        except Exception:  # A store that cannot be read must not take the numbers with it that would say so.
+            log.exception("metrics not refreshed", by=getattr(refresh, "__qualname__", repr(refresh)))
+    LOG_LINES_LOST.set(logs.lost())
+    BUILD_INFO.set(1, version=__version__, python=platform.python_version())
+    return generate_latest(_everything().registry)
+
+
+def content_type() -> str:
+    """The media type of `text()`, with its version."""
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    return CONTENT_TYPE_LATEST
+
+
+def before_scrape(refresh: Callable[[], None]) -> None:
+    """Call `refresh` before each `text()`: for gauges that are counted from the state, so that they are never old."""
+    if refresh not in _BEFORE_SCRAPE:
+        _BEFORE_SCRAPE.append(refresh)
+
+
+def declared() -> tuple[_Metric, ...]:
+    """Every declaration (`name`, `kind`, `help`, `labels`), in the order of this file."""
+    return tuple(_DECLARED.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    registry: CollectorRegistry
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+def _everything() -> _Everything:
+    with _LOCK:  # Two threads that count first must not make two registries.
+        return _make()
+
+
+@cache
+def _make() -> _Everything:
+    import prometheus_client
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    # `_created` is a second series for each counter that nobody reads.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
+    everything = _Everything(CollectorRegistry(auto_describe=True))
+    ProcessCollector(registry=everything.registry)
+    for metric in _DECLARED.values():
+        more = {"buckets": metric.buckets} if metric.buckets else {}
+        make = getattr(prometheus_client, type(metric).__name__)
+        everything.made[metric.name] = make(
+            metric.name, metric.help, metric.labels, registry=everything.registry, **more
+        )
+    return everything
+
+
+def _made(metric: _Metric) -> Any:
+    return _everything().made[metric.name]
+
+
+def _child(metric: _Metric, labels: Mapping[str, str]) -> Any:
+    made = _made(metric)
+    return made.labels(**labels) if metric.labels else made
