@@ -5,8 +5,8 @@
 
 A JSON line's own keys are `ts` (UTC), `loglevel`, `msg` and `logger`; every other key is a fact. Secrets never arrive:
 values of `Secret`, keys that name one, and what looks like one inside a text are masked. A line that cannot be written
-is lost and counted (`lost()`): logging never stops a page. structlog is imported when the first line is written, not
-before: most commands of the command line write none, and must start in a quarter of a second.
+is lost and counted (`take_lost()`): logging never stops a page. structlog is imported when the first line is written,
+not before: most commands of the command line write none, and must start in a quarter of a second.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def get(name: str) -> Log:
     return Log({"logger": name})
 
 
-def lost() -> int:
-    """How many lines could not be written since the process started (a closed pipe, a full disk)."""
-    return _output.lost
+def take_lost() -> int:
+    """How many lines could not be written since this was last asked (a closed pipe, a full disk)."""
+    return _output.take_lost()
 
 
 class Log:
@@ -178,7 +178,7 @@ class _Output:
 
     def __init__(self) -> None:
         self.level = LEVELS["warning"]
-        self.lost = 0
+        self._lost = 0
         self._stream: TextIO | None = None
         self._json = False
         self._colour = False
@@ -203,7 +203,13 @@ class _Output:
                 stream.flush()
         except Exception:
             # Nowhere is left to say it. The page that this line was about matters more.
-            self.lost += 1
+            with self._lock:
+                self._lost += 1
+
+    def take_lost(self) -> int:
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        return lost
 
     def _load(self) -> tuple[Callable[..., Any], ...]:
         import structlog  # 50 ms and more, which most commands need not pay.

@@ -158,7 +158,9 @@ DEADMAN_PINGS = Counter(
     ("outcome",),
 )
 DEADMAN_LAST = Gauge("opswatch_deadman_last_ping_timestamp_seconds", "When the last dead-man ping arrived (Unix time).")
-LOG_LINES_LOST = Gauge("opswatch_log_lines_lost", "Log lines that could not be written since the process started.")
+LOG_LINES_LOST = Counter(
+    "opswatch_log_lines_lost_total", "Log lines that could not be written: a closed pipe, a full disk."
+)
 BUILD_INFO = Gauge("opswatch_build_info", "Always 1; what is running is in the labels.", ("version", "python"))
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ def text() -> bytes:
             refresh()
         except Exception:  # A store that cannot be read must not take the numbers with it that would say so.
             log.exception("metrics not refreshed", by=getattr(refresh, "__qualname__", repr(refresh)))
-    LOG_LINES_LOST.set(logs.lost())
+    LOG_LINES_LOST.inc(logs.take_lost())
     BUILD_INFO.set(1, version=__version__, python=platform.python_version())
     return generate_latest(_everything().registry)
 
