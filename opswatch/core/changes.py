@@ -24,7 +24,8 @@ class Changes:
     overrides: dict[int, Override | None] = field(default_factory=dict)
     watches: dict[str, Watch | None] = field(default_factory=dict)
     standing: Standing | None = None
-    started_at: datetime | None = None
+    started_at: datetime | None = None  # of this node; not kept in the store
+    fresh_until: datetime | None = None  # when to look for checks that fell silent; not kept in the store
 
     @property
     def behind_head(self) -> bool:
@@ -33,7 +34,7 @@ class Changes:
 
 
 class Deadlines(Generic[K]):
-    """The earliest of many instants, each changed often: a heap whose outdated entries are dropped when they surface."""
+    """The earliest of many instants, each changed often: a heap whose outdated entries drop when they surface."""
 
     __slots__ = ("_heap", "_now")
 
@@ -80,6 +81,7 @@ class State:
         self.watches: dict[str, Watch] = {}
         self.standing = Standing()
         self.started_at: datetime | None = None
+        self.fresh_until: datetime | None = None
         self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
         self.groups: dict[str, set[int]] = {}  # group key → incidents kept
         self.incident_deadlines: Deadlines[int] = Deadlines()
@@ -102,6 +104,7 @@ class State:
             self._put_watch(key, watch)
         self.standing = changes.standing or self.standing
         self.started_at = changes.started_at or self.started_at
+        self.fresh_until = changes.fresh_until or self.fresh_until
 
     def _put_incident(self, number: int, incident: Incident | None) -> None:
         before = self.incidents.get(number)
@@ -150,6 +153,10 @@ class Draft:
     @property
     def started_at(self) -> datetime | None:
         return self.changes.started_at or self.state.started_at
+
+    @property
+    def fresh_until(self) -> datetime | None:
+        return self.changes.fresh_until or self.state.fresh_until
 
     def alert(self, key: str) -> Alert | None:
         if key in self.changes.alerts:

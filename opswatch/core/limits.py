@@ -56,7 +56,7 @@ class Range:
 
 @lru_cache(maxsize=4096)
 def parse_range(text: str) -> Range:
-    """Read `"> 80"`, `"<= 5"`, or the Nagios grammar `[@]start:end` (plugin_api.md A3). Raises ValueError with words."""
+    """Read `"> 80"`, `"<= 5"`, or the Nagios grammar `[@]start:end` . Raises ValueError with words."""
     written = text.strip()
     if comparison := _COMPARISON.fullmatch(written):
         return Range(written, compare=comparison.group(1), low=float(comparison.group(2)))

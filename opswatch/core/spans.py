@@ -70,7 +70,7 @@ def say_span(span: timedelta) -> str:
 def say_roughly(span: timedelta) -> str:
     """`span` for a sentence: its two largest units, "2d 3h", "4m", "12s"."""
     seconds = int(abs(span.total_seconds()))
-    words = []
+    words: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
         if count and len(words) < 2:

@@ -1,4 +1,4 @@
-"""What is so: alerts, incidents, silences, overrides, and what each check remembers. Resolved history is the timeline."""
+"""What is so: alerts, incidents, silences, overrides, what checks remember. What was so is in the timeline."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ class Incident:
     opened_at: datetime
     policy: str
     wake_at: datetime
+    by_hand: bool = False  # reported by a person: no check will say that it is over
     service: str | None = None
     group: str = ""  # alerts with this key join it
     joined_at: datetime | None = None
@@ -106,7 +107,7 @@ class Incident:
     steps: tuple[DueStep, ...] = ()
     reachable: tuple[str, ...] = ()  # people of this level not known to be out of reach
     reason: PageReason = PageReason.FIRST  # of the current climb
-    paged: tuple[str, ...] = ()  # everybody ever paged for it, in order
+    paged: tuple[tuple[str, str], ...] = ()  # (person, contact) of everybody ever paged for it, in order
     told: tuple[str, ...] = ()  # channels that have its card
     page_last_at: datetime | None = None
     # who has it
@@ -117,6 +118,8 @@ class Incident:
     reminded: bool = False
     promised_for: datetime | None = None  # `--due` of a reassignment
     snoozed_until: datetime | None = None
+    held_until: datetime | None = None  # all of it is quiet (silence, maintenance, pause): the ladder waits
+    held_why: QuietReason | None = None
     pinned: Priority | None = None
     # its end
     resolved_at: datetime | None = None

@@ -1,0 +1,398 @@
+"""Verdicts to fired, changed and cleared: confirm, recover, hysteresis, freshness, episodes, the announcing invariant.
+
+`observe` moves what a check remembers (its watches); `reconcile` compares what is confirmed with what was announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from opswatch.core import calendars, grouping, incidents, limits, quiet
+from opswatch.core.classify import Case, classify, next_change
+from opswatch.core.effects import Recheck
+from opswatch.core.matching import labels_of
+from opswatch.core.model import Health, Status, UnknownReason, Verdict
+from opswatch.core.moment import Moment
+from opswatch.core.plan import Check
+from opswatch.core.state import Alert, Watch, alert_key
+
+STALE_INTERVALS = 3
+CRON_GRACE = timedelta(minutes=10)
+FRESHNESS_LOOK_MIN = timedelta(seconds=1)
+FRESHNESS_LOOK_MAX = timedelta(minutes=10)
+COUNT_MAX = 1_000_000
+GONE = "no longer reported"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One look
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look says of one item, judged by the check's limits."""
+
+    health: Health
+    sentence: str
+    reason: UnknownReason | None = None
+    levels: Mapping[str, Health] = field(default_factory=dict)
+
+
+def observe(m: Moment, check: Check, target: str, verdict: Verdict) -> None:
+    """Take one verdict in. A result that is not newer than the last one changes nothing (SPEC 2.1)."""
+    whole = m.draft.watch(alert_key(check.id, target)) or Watch(check.id, target)
+    if whole.seen_at is not None and verdict.at <= whole.seen_at:
+        return
+    before = {watch.item: watch for key in m.draft.item_keys(check.id, target) if (watch := m.draft.watch(key))}
+    before[""] = whole
+    confirming = False
+    for item, seen in judge(check, verdict, before).items():
+        watch = before.get(item) or Watch(check.id, target, item)
+        after = count(check, watch, seen, verdict)
+        _keep_watch(m, after, memory=verdict.memory)
+        confirming = confirming or (after.confirmed is Health.OK) is (after.health is not Health.OK)
+        reconcile(m, after)
+    if confirming and check.retry is not None:
+        m.effects.append(Recheck(check.id, target, verdict.at + check.retry))
+
+
+def judge(check: Check, verdict: Verdict, before: Mapping[str, Watch]) -> dict[str, Seen]:
+    """Each item's health by the check's limits and the probe's own failures. An item that a complete verdict no
+    longer mentions is good; a verdict that cannot tell says nothing about the items."""
+    if verdict.unknown is not None:
+        return {"": Seen(Health.UNKNOWN, verdict.sentence, verdict.unknown)}
+    named = [sample.item for sample in verdict.samples] + [failure.item for failure in verdict.failures]
+    return {
+        item: _judge_item(check, verdict, item, before.get(item), is_named=item == "" or item in named)
+        for item in dict.fromkeys(["", *before, *named])
+    }
+
+
+def _judge_item(check: Check, verdict: Verdict, item: str, watch: Watch | None, *, is_named: bool) -> Seen:
+    if not is_named:
+        return Seen(Health.OK, GONE)
+    levels: dict[str, Health] = {}
+    words: list[tuple[Health, str]] = []
+    for sample in verdict.samples:
+        limit = check.limits.get(sample.name)
+        if sample.item == item and limit is not None:
+            level = limits.judge(limit, sample.value, watch.levels.get(sample.name, Health.OK) if watch else Health.OK)
+            levels[sample.name] = level
+            words.append((level, ""))
+    words += [(failure.health, failure.sentence) for failure in verdict.failures if failure.item == item]
+    health, said = max(words, key=lambda word: word[0].rank, default=(Health.OK, ""))
+    sentence = said or verdict.sentences.get(item) or verdict.sentence
+    reason = UnknownReason.ERROR if health is Health.UNKNOWN else None
+    return Seen(health, sentence, reason, levels)
+
+
+def count(check: Check, watch: Watch, seen: Seen, verdict: Verdict) -> Watch:
+    """Confirm and recover: warn and crit count together and the latest wins; unknown counts apart and never means
+    recovered; a good result ends a run of bad ones, an unknown one does not."""
+    bad, good, unknown, confirmed = watch.bad, watch.good, watch.unknown, watch.confirmed
+    if seen.health.is_bad:
+        bad, good, unknown = min(bad + 1, COUNT_MAX), 0, 0
+        confirmed = seen.health if bad >= check.confirm else confirmed
+    elif seen.health is Health.UNKNOWN:
+        good, unknown = 0, min(unknown + 1, COUNT_MAX)
+        confirmed = Health.UNKNOWN if unknown >= check.confirm else confirmed
+    else:
+        bad, good, unknown = 0, min(good + 1, COUNT_MAX), 0
+        confirmed = Health.OK if confirmed is not Health.OK and good >= check.recover else confirmed
+    return replace(
+        watch,
+        seen_at=verdict.at,
+        health=seen.health,
+        reason=seen.reason,
+        confirmed=confirmed,
+        bad=bad,
+        good=good,
+        unknown=unknown,
+        levels=seen.levels if seen.reason is None else watch.levels,
+        sentence=seen.sentence,
+        evidence=verdict.evidence if seen.health is not Health.OK else (),
+    )
+
+
+def _keep_watch(m: Moment, watch: Watch, memory: bytes | None) -> None:
+    if watch.item == "":
+        watch = replace(watch, memory=memory)
+    elif watch.sentence == GONE and watch.confirmed is Health.OK and watch.episode == 0:
+        m.draft.changes.watches[watch.key] = None  # Never failed and gone: nothing to remember.
+        return
+    m.draft.changes.watches[watch.key] = watch
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Freshness
+
+
+def stale_at(m: Moment, check: Check, seen_at: datetime | None) -> datetime | None:
+    """When silence of this check becomes `unknown (no_data)`: 3 intervals, or 10 minutes past the due time and the
+    time limit for a cron check. It counts from the later of the last result and this node's start."""
+    begin = max((at for at in (seen_at, m.draft.started_at) if at is not None), default=None)
+    if begin is None:
+        return None
+    if check.every is not None:
+        return begin + STALE_INTERVALS * check.every
+    if check.cron is not None:
+        return calendars.next_cron(check.cron, check.timezone, begin) + check.timeout + CRON_GRACE
+    return None
+
+
+def look_at_freshness(m: Moment) -> None:
+    """Turn every check of this node whose silence is too long into `unknown (no_data)`, and say when to look next.
+    A look costs one pass over the checks, a few times per interval of the quickest one."""
+    if m.draft.started_at is None or m.draft.fresh_until is None or m.draft.fresh_until > m.now:
+        return
+    ahead = [m.now + FRESHNESS_LOOK_MAX]
+    for check in m.plan.checks.values():
+        if check.every is None and check.cron is None:
+            continue
+        for target in check.targets:
+            if _is_mine(m, target) and not went_silent(m, check, target):
+                watch = m.draft.watch(alert_key(check.id, target))
+                ahead.append(stale_at(m, check, watch.seen_at if watch else None) or m.now)
+    m.draft.changes.fresh_until = max(min(ahead), m.now + FRESHNESS_LOOK_MIN)
+
+
+def _is_mine(m: Moment, target: str) -> bool:
+    node = m.plan.targets[target].node
+    return node is None or node == m.plan.node
+
+
+def went_silent(m: Moment, check: Check, target: str) -> bool:
+    """Turn a check that did not report into `unknown (no_data)` if its time has come. Says whether it has."""
+    watch = m.draft.watch(alert_key(check.id, target)) or Watch(check.id, target)
+    until = stale_at(m, check, watch.seen_at)
+    if until is None or until > m.now:
+        return False
+    if watch.reason is UnknownReason.NO_DATA and watch.confirmed is Health.UNKNOWN:
+        return True
+    since = watch.seen_at or m.draft.started_at
+    after = replace(
+        watch,
+        health=Health.UNKNOWN,
+        confirmed=Health.UNKNOWN,
+        reason=UnknownReason.NO_DATA,
+        good=0,
+        unknown=max(watch.unknown, check.confirm),
+        sentence=f"no result since {since:%Y-%m-%d %H:%M} UTC" if since else "no result",
+    )
+    m.draft.changes.watches[after.key] = after
+    reconcile(m, after)
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The announcing invariant
+
+
+def reconcile(m: Moment, watch: Watch) -> None:
+    """Compare what is confirmed with what was announced; tell the difference unless something quiets it."""
+    alert = m.draft.alert(watch.key)
+    if watch.confirmed is Health.OK:
+        if alert is not None:
+            clear(m, alert, watch.sentence)
+        return
+    if alert is None:
+        alert = _fired(m, watch)
+    elif alert.health is not watch.confirmed or (
+        watch.confirmed is Health.UNKNOWN and alert.reason is not watch.reason
+    ):
+        alert = _changed(m, alert, watch)
+    else:
+        return
+    announce(m, alert)
+
+
+def _fired(m: Moment, watch: Watch) -> Alert:
+    watch = replace(watch, episode=watch.episode + 1)
+    m.draft.changes.watches[watch.key] = watch
+    alert = Alert(
+        check=watch.check,
+        target=watch.target,
+        item=watch.item,
+        episode=watch.episode,
+        health=watch.confirmed,
+        reason=watch.reason if watch.confirmed is Health.UNKNOWN else None,
+        fired_at=m.now,
+        changed_at=m.now,
+        sentence=watch.sentence,
+        evidence=watch.evidence,
+        priority=m.plan.checks[watch.check].on_unknown,
+        why="",
+    )
+    m.draft.changes.alerts[alert.key] = alert
+    alert = classified(m, alert)
+    m.record(
+        "alert_fired",
+        alert=alert.key,
+        episode=alert.episode,
+        state=str(alert.health),
+        reason=alert.reason,
+        priority=str(alert.priority),
+        why=alert.why,
+        text=alert.sentence,
+    )
+    return alert
+
+
+def _changed(m: Moment, alert: Alert, watch: Watch) -> Alert:
+    m.draft.changes.watches.setdefault(watch.key, watch)
+    before = alert.health
+    alert = replace(
+        alert,
+        health=watch.confirmed,
+        reason=watch.reason if watch.confirmed is Health.UNKNOWN else None,
+        changed_at=m.now,
+        sentence=watch.sentence,
+        evidence=watch.evidence,
+    )
+    m.draft.changes.alerts[alert.key] = alert
+    alert = classified(m, alert)
+    m.record(
+        "alert_changed",
+        incident=alert.incident,
+        alert=alert.key,
+        before=str(before),
+        state=str(alert.health),
+        reason=alert.reason,
+        priority=str(alert.priority),
+        why=alert.why,
+        text=alert.sentence,
+    )
+    return alert
+
+
+def classified(m: Moment, alert: Alert) -> Alert:
+    """The alert with its priority as it is now. While it lives it only rises; a fall keeps the old one and its
+    reason."""
+    case = case_of(m, alert)
+    found = classify(m.plan, case, m.now)
+    change_at = next_change(m.plan, case, alert.fired_at, m.now)
+    if found.priority < alert.priority or not alert.why:
+        alert = replace(alert, priority=found.priority, why=found.why)
+    return replace(alert, wake_at=change_at)
+
+
+def case_of(m: Moment, alert: Alert) -> Case:
+    """Everything the rules may ask about this alert."""
+    target = m.plan.targets.get(alert.target)
+    service = target.service if target else None
+    of_service = {one.id for one in m.plan.targets.values() if service and one.service == service}
+    failing = (
+        {one.target for one in m.draft.alerts() if one.health is Health.CRIT and one.target in of_service}
+        if len(of_service) >= 2
+        else set()
+    )
+    return Case(
+        health=alert.health,
+        check=alert.check,
+        target=alert.target,
+        service=service,
+        labels=labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health)),
+        failing=len(failing),
+        targets=len(of_service),
+        lasting=m.now - alert.fired_at,
+    )
+
+
+def announce(m: Moment, alert: Alert) -> None:
+    """Tell people, unless something quiets it; what quiets it only delays it."""
+    labels = labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+    reason = quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
+    if reason is not None:
+        wake_at = min(at for at in (reason.until, alert.wake_at) if at is not None)
+        if alert.quiet is not reason.reason:
+            m.record(
+                "held",
+                incident=alert.incident,
+                alert=alert.key,
+                reason=reason.reason,
+                why=reason.why,
+                until=reason.until,
+            )
+        m.draft.changes.alerts[alert.key] = replace(alert, quiet=reason.reason, wake_at=wake_at)
+        return
+    alert = replace(alert, quiet=None, announced=alert.health)
+    incident = m.draft.incident(alert.incident) if alert.incident is not None else None
+    if incident is not None and incident.status is not Status.RESOLVED:
+        m.draft.changes.alerts[alert.key] = alert
+        _worsened(m, alert)
+        return
+    if incident is not None and alert.priority >= incident.priority:
+        m.draft.changes.alerts[alert.key] = alert  # Resolved by hand, no worse: `reopen_after` decides.
+        return
+    _open_or_join(m, alert, labels)
+
+
+def _worsened(m: Moment, alert: Alert) -> None:
+    incident = m.draft.incident(alert.incident or 0)
+    if incident is not None and alert.priority < incident.priority:
+        incidents.escalation.keep(m, incidents.raise_priority(m, incident, alert.priority, alert.why))
+
+
+def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
+    group = grouping.group_key(m.plan, labels)
+    incident = grouping.joinable(m.plan, m.draft, group, m.now)
+    number = incident.number if incident else m.draft.standing.incident_last + 1
+    if alert.incident is not None and (old := m.draft.incident(alert.incident)) is not None:
+        incidents.leave(m, old, alert.key)
+    m.draft.changes.alerts[alert.key] = alert = replace(alert, incident=number)
+    if incident is not None:
+        incidents.join(m, incident, alert)
+        return
+    name = alert.target if alert.target not in alert.sentence else ""
+    title = f"{alert.sentence} on {name}" if name else alert.sentence
+    incidents.open_for(m, alert, group, labels.get("service"), title)
+
+
+def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -> None:
+    """It recovered. A problem that ended inside a quiet closes its incident and its card and pages nobody."""
+    ended_unannounced = alert.announced is None
+    m.draft.changes.alerts[alert.key] = None
+    m.record(
+        "announced_ended" if ended_unannounced and kind == "alert_cleared" else kind,
+        incident=alert.incident,
+        alert=alert.key,
+        episode=alert.episode,
+        text=sentence,
+        lasted_s=int((m.now - alert.fired_at).total_seconds()),
+    )
+    incident = m.draft.incident(alert.incident) if alert.incident is not None else None
+    if incident is not None:
+        incidents.leave(m, incident, alert.key)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Wake-ups
+
+
+def due(m: Moment, alert: Alert) -> None:
+    """A quiet may have ended, or a `lasting` rule may hold by now."""
+    raised = classified(m, alert)
+    m.draft.changes.alerts[alert.key] = raised
+    if raised.announced is not raised.health:
+        announce(m, raised)
+    elif raised.priority < alert.priority:
+        m.record(
+            "alert_changed",
+            incident=alert.incident,
+            alert=alert.key,
+            before=str(alert.health),
+            state=str(alert.health),
+            priority=str(raised.priority),
+            why=raised.why,
+            text=alert.sentence,
+        )
+        _worsened(m, raised)
+
+
+def look_again(m: Moment, which: Iterable[Alert]) -> None:
+    """What was quiet may no longer be: after a silence was ended or changed, a pause lifted, a plan reloaded."""
+    for alert in list(which):
+        if alert.announced is not alert.health:
+            due(m, alert)

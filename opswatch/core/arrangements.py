@@ -1,0 +1,290 @@
+"""What people may arrange with the desk: faults they report, silences, overrides, pauses, test pages, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from opswatch.core import alerts, escalation, incidents
+from opswatch.core.classify import Case, classify
+from opswatch.core.effects import Page
+from opswatch.core.events import (
+    AddOverride,
+    AddSilence,
+    Command,
+    DutyNote,
+    ExpireSilence,
+    Open,
+    PageTest,
+    Pause,
+    RemoveOverride,
+    Unpause,
+)
+from opswatch.core.model import Health, PageReason, Priority, Status
+from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
+from opswatch.core.state import Override, Silence
+
+
+def run(m: Moment, command: Command) -> None:
+    """Carry out one command that concerns no single incident. The role was looked at before."""
+    _ARRANGE[type(command)](m, command)
+
+
+def _open(m: Moment, command: Open) -> None:
+    if command.service is not None and command.service not in m.plan.services:
+        m.refuse("unknown_service", service=command.service, known=", ".join(m.plan.services))
+        return
+    found = classify(m.plan, Case(Health.CRIT, service=command.service, source="person"), m.now)
+    why = f"{command.priority} because: {command.by} says so" if command.priority is not None else found.why
+    incident = incidents.opened(
+        m,
+        title=command.title[:200],
+        service=command.service,
+        priority=command.priority if command.priority is not None else found.priority,
+        why=why,
+        group=f"hand={m.draft.standing.incident_last + 1}",
+        by=command.by,
+        summary=command.text[:TEXT_MAX],
+    )
+    incident = incidents.look_at_hold(m, incident)
+    if incident.held_until is None:
+        incident = escalation.start(m, incident, PageReason.FIRST)
+    escalation.keep(m, incident)
+    m.done("opened", incident=incident.number, title=incident.title, priority=str(incident.priority))
+
+
+def _add_silence(m: Moment, command: AddSilence) -> None:
+    starts = command.starts or m.now
+    if not m.now < command.until <= m.now + SPAN_MAX or starts >= command.until:
+        m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
+        return
+    problem = _matcher_problem(m, command.matchers)
+    if problem:
+        m.refuse("bad_matcher", text=problem)
+        return
+    number = m.draft.standing.silence_last + 1
+    m.draft.standing = replace(m.draft.standing, silence_last=number)
+    m.draft.changes.silences[number] = Silence(
+        number, command.matchers, starts, command.until, command.by, command.reason[:TEXT_MAX]
+    )
+    words = [f"{name}{how}{value}" for name, how, value in command.matchers]
+    m.record(
+        "silence_added",
+        by=command.by,
+        door=command.door,
+        id=number,
+        matchers=words,
+        starts=starts,
+        until=command.until,
+        text=command.reason,
+    )
+    m.done("silence_added", id=number, until=command.until)
+    look_at_holds(m)
+
+
+def _matcher_problem(m: Moment, matchers: tuple[tuple[str, str, str], ...]) -> str:
+    """What is wrong with these matchers, in words; empty when nothing is. Matching everything is `pause`."""
+    if not matchers:
+        return "name at least one label, such as service=orders"
+    for name, how, value in matchers:
+        try:
+            if how in ("=~", "!~"):
+                m.regex(value, "")
+        except ValueError as problem:
+            return f"{name}{how}{value}: {problem}"
+    return ""
+
+
+def _expire_silence(m: Moment, command: ExpireSilence) -> None:
+    silence = next((one for one in m.draft.silences() if one.id == command.id), None)
+    if silence is None:
+        m.refuse("unknown_silence", id=command.id)
+        return
+    m.draft.changes.silences[silence.id] = None
+    m.record("silence_expired", by=command.by, door=command.door, id=silence.id)
+    m.done("silence_expired", id=silence.id)
+    quiet_ended(m)
+
+
+def _add_override(m: Moment, command: AddOverride) -> None:
+    problem = _override_problem(m, command)
+    if problem is not None:
+        m.refuse(problem[0], **problem[1])
+        return
+    number = m.draft.standing.override_last + 1
+    override = Override(
+        number,
+        command.roster,
+        command.start,
+        command.end,
+        command.remove,
+        command.add,
+        command.shifts,
+        command.by,
+        m.now,
+        command.reason[:TEXT_MAX],
+    )
+    clash = m.rosters.conflicting(m.draft.overrides(), override)
+    if clash is not None:
+        m.refuse("override_conflict", id=clash.id, roster=clash.roster)
+        return
+    before = m.rosters.shifts(command.roster, m.draft.overrides(), command.start, command.end)
+    m.draft.standing = replace(m.draft.standing, override_last=number)
+    m.draft.changes.overrides[number] = override
+    after = m.rosters.shifts(command.roster, m.draft.overrides(), command.start, command.end)
+    changes = [(shift.start, shift.end, shift.people) for shift in before] != [
+        (shift.start, shift.end, shift.people) for shift in after
+    ]
+    m.record(
+        "override_added",
+        by=command.by,
+        door=command.door,
+        id=number,
+        roster=command.roster,
+        start=command.start,
+        end=command.end,
+        remove=command.remove,
+        add=command.add,
+        shifts=[[start, end, people] for start, end, people in command.shifts] if command.shifts is not None else None,
+        text=command.reason,
+        correction=True if command.end <= m.now else None,
+    )
+    m.done("override_added" if changes else "override_added_no_change", id=number, roster=command.roster)
+
+
+def _override_problem(m: Moment, command: AddOverride) -> tuple[str, dict[str, object]] | None:
+    if command.roster not in m.plan.rosters:
+        return "unknown_roster", {"roster": command.roster, "known": ", ".join(m.plan.rosters)}
+    if command.start >= command.end or command.end - command.start > SPAN_MAX:
+        return "bad_span", {"text": f"{command.start:%Y-%m-%d %H:%M} to {command.end:%Y-%m-%d %H:%M}"}
+    named = [command.remove, command.add, *(who for _, _, people in command.shifts or () for who in people)]
+    for person in named:
+        if person is not None and person not in m.plan.people:
+            return "unknown_person", {"person": person, "known": ", ".join(m.plan.people)}
+    if command.remove is None and command.add is None and command.shifts is None:
+        return "empty_override", {}
+    return None
+
+
+def _remove_override(m: Moment, command: RemoveOverride) -> None:
+    """All of it, or the part between `start` and `end`: what is left on either side stays."""
+    override = next((one for one in m.draft.overrides() if one.id == command.id), None)
+    if override is None:
+        m.refuse("unknown_override", id=command.id)
+        return
+    start = max(command.start or override.start, override.start)
+    end = min(command.end or override.end, override.end)
+    if start >= end:
+        m.refuse("bad_span", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
+        return
+    m.draft.changes.overrides[override.id] = replace(override, end=start) if override.start < start else None
+    tail = None
+    if end < override.end:
+        tail = m.draft.standing.override_last + 1 if override.start < start else override.id
+        if tail != override.id:
+            m.draft.standing = replace(m.draft.standing, override_last=tail)
+        m.draft.changes.overrides[tail] = replace(override, id=tail, start=end)
+    m.record(
+        "override_removed",
+        by=command.by,
+        door=command.door,
+        id=override.id,
+        roster=override.roster,
+        start=start,
+        end=end,
+        rest=tail,
+    )
+    m.done("override_removed", id=override.id, roster=override.roster)
+
+
+def _pause(m: Moment, command: Pause) -> None:
+    if not m.now < command.until <= m.now + SPAN_MAX:
+        m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
+        return
+    m.draft.standing = replace(m.draft.standing, paused_until=command.until, paused_by=command.by)
+    m.record("paused", by=command.by, door=command.door, until=command.until, text=command.reason)
+    m.done("paused", until=command.until)
+    look_at_holds(m)
+
+
+def _unpause(m: Moment, command: Unpause) -> None:
+    if m.draft.standing.paused_until is None:
+        m.done("not_paused")
+        return
+    m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
+    m.record("unpaused", by=command.by, door=command.door)
+    m.done("unpaused")
+    quiet_ended(m)
+
+
+def _page_test(m: Moment, command: PageTest) -> None:
+    person = m.plan.people.get(command.person)
+    if person is None:
+        m.refuse("unknown_person", person=command.person, known=", ".join(m.plan.people))
+        return
+    contact = command.contact or next(iter(person.contacts), None)
+    if contact is None or contact not in person.contacts:
+        m.refuse("no_contact", person=person.id, text=", ".join(person.contacts))
+        return
+    page = Page(
+        incident=0,
+        climb=0,
+        cycle=0,
+        level=0,
+        person=person.id,
+        step=m.serial(),
+        contact=contact,
+        priority=Priority.P3,
+        reason=PageReason.FIRST,
+        test=True,
+        at=m.now,
+    )
+    m.effects.append(page)
+    m.record("page_test", by=command.by, door=command.door, page=page.id, person=person.id, contact=contact)
+    m.done("page_test_promised", person=person.id, channel=contact, page=page.id)
+
+
+def _duty_note(m: Moment, command: DutyNote) -> None:
+    if not command.text.strip():
+        m.refuse("empty_note")
+        return
+    m.record("duty_note", by=command.by, door=command.door, text=command.text[:TEXT_MAX])
+    m.done("duty_noted")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# When a quiet begins or ends
+
+
+def look_at_holds(m: Moment) -> None:
+    """A quiet began: ladders whose alerts are all quiet now wait for its end."""
+    for incident in list(m.draft.incidents()):
+        if incident.status is Status.TRIGGERED:
+            escalation.keep(m, incidents.look_at_hold(m, incident))
+
+
+def quiet_ended(m: Moment) -> None:
+    """A quiet ended: what it delayed is told now."""
+    alerts.look_again(m, list(m.draft.alerts()))
+    look_at_holds(m)
+
+
+def forget_expired(m: Moment) -> None:
+    """Silences whose end has come leave the state."""
+    for silence in list(m.draft.silences()):
+        if silence.ends_at <= m.now:
+            m.draft.changes.silences[silence.id] = None
+            m.record("silence_expired", id=silence.id)
+
+
+_ARRANGE: Mapping[type[Command], Callable[..., None]] = {
+    Open: _open,
+    AddSilence: _add_silence,
+    ExpireSilence: _expire_silence,
+    AddOverride: _add_override,
+    RemoveOverride: _remove_override,
+    Pause: _pause,
+    Unpause: _unpause,
+    PageTest: _page_test,
+    DutyNote: _duty_note,
+}

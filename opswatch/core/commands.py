@@ -1,0 +1,263 @@
+"""What people may say to an incident, and what each command does to it. Refusals say why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from opswatch.core import arrangements, escalation, incidents
+from opswatch.core.events import (
+    Acknowledge,
+    AddOverride,
+    AddSilence,
+    Command,
+    Escalate,
+    Note,
+    Pause,
+    Reassign,
+    RemoveOverride,
+    Reopen,
+    Resolve,
+    SetPriority,
+    Snooze,
+    Unack,
+    Unpause,
+)
+from opswatch.core.model import PageReason, Role, Status
+from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
+from opswatch.core.plan import Person
+from opswatch.core.state import Incident
+
+SILENCE_BY_RESPONDER_MAX = timedelta(hours=24)
+
+
+def run(m: Moment, command: Command) -> None:
+    """Carry out one command, or refuse it with the reason."""
+    person = m.plan.people.get(command.by)
+    if person is None:
+        m.refuse("unknown_person", person=command.by, known=", ".join(m.plan.people))
+        return
+    needed = _role_needed(m, command, person)
+    if person.role < needed:
+        key = "viewer_refused" if person.role is Role.VIEWER else "not_allowed"
+        m.refuse(key, by=person.id, role=needed.name.lower())
+        return
+    if isinstance(command, _ON_INCIDENT):
+        _on_incident(m, command)
+        return
+    arrangements.run(m, command)
+
+
+def _role_needed(m: Moment, command: Command, person: Person) -> Role:
+    """SPEC 5: responders act on incidents, their own shifts, and silence for up to a day; leads the rest."""
+    match command:
+        case AddSilence(until=until) if until - m.now > SILENCE_BY_RESPONDER_MAX:
+            return Role.LEAD
+        case AddOverride(remove=remove, add=add, shifts=shifts):
+            is_own = shifts is None and person.id in (remove, add)
+            return Role.RESPONDER if is_own else Role.LEAD
+        case RemoveOverride(id=number):
+            override = next((one for one in m.draft.overrides() if one.id == number), None)
+            is_own = override is not None and person.id in (override.by, override.remove, override.add)
+            return Role.RESPONDER if is_own else Role.LEAD
+        case Pause() | Unpause():
+            return Role.LEAD
+    return Role.RESPONDER
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# On an incident
+
+
+def _on_incident(m: Moment, command: _OnIncident) -> None:
+    incident = m.draft.incident(command.incident)
+    if incident is None:
+        m.refuse("unknown_incident", incident=command.incident)
+        return
+    if _said_already(m, incident, command):
+        return
+    allowed = incidents.TRANSITIONS[incident.status]
+    if type(command) not in allowed:
+        names = ", ".join(sorted(_word(kind) for kind in allowed))
+        m.refuse("not_possible_now", incident=incident.number, status=str(incident.status), allowed=names)
+        return
+    changed = _INCIDENT[type(command)](m, incident, command)
+    if changed is None:
+        return
+    if changed.owner == command.by and changed.status is Status.ACKNOWLEDGED:
+        changed = incidents.restart_ack_timer(m, changed)  # Any word from the owner means: still on it.
+    escalation.keep(m, changed)
+
+
+def _word(kind: type[Command]) -> str:
+    return {"SetPriority": "priority"}.get(kind.__name__, kind.__name__.lower())
+
+
+def _said_already(m: Moment, incident: Incident, command: _OnIncident) -> bool:
+    """Commands are idempotent: what is so already is answered, not done again and not an error."""
+    match command:
+        case Acknowledge() if incident.status is Status.ACKNOWLEDGED:
+            say = m.done if incident.owner == command.by else m.refuse
+            say("already_acknowledged", incident=incident.number, by=incident.owner)
+        case Resolve() if incident.status is Status.RESOLVED:
+            m.done("already_resolved", incident=incident.number, by=incident.resolved_by)
+        case Unack() if incident.status is Status.TRIGGERED:
+            m.done("not_acknowledged", incident=incident.number)
+        case Reopen() if incident.status is not Status.RESOLVED:
+            m.done("not_resolved", incident=incident.number)
+        case _:
+            return False
+    return True
+
+
+def _acknowledge(m: Moment, incident: Incident, command: Acknowledge) -> Incident:
+    """Every pending page of the incident stops in this transaction."""
+    incident = escalation.stop(m, incident)
+    m.record(
+        "acknowledged",
+        incident=incident.number,
+        by=command.by,
+        door=command.door,
+        after_s=int((m.now - incident.opened_at).total_seconds()),
+    )
+    incident = replace(
+        incident,
+        status=Status.ACKNOWLEDGED,
+        owner=command.by,
+        acked_at=m.now,
+        first_acked_at=incident.first_acked_at or m.now,
+        held_until=None,
+        held_why=None,
+        promised_for=None,
+    )
+    incidents.tell(m, incident, "acknowledged")
+    m.done("acknowledged", incident=incident.number, title=incident.title, by=command.by)
+    return incidents.restart_ack_timer(m, incident)
+
+
+def _unack(m: Moment, incident: Incident, command: Unack) -> Incident:
+    m.record("unacknowledged", incident=incident.number, by=command.by, door=command.door)
+    m.done("unacknowledged", incident=incident.number)
+    incident = replace(incident, status=Status.TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
+    incidents.noted(m, incident, "unacknowledged")
+    return escalation.start(m, incident, PageReason.ACK_EXPIRED)
+
+
+def _resolve(m: Moment, incident: Incident, command: Resolve) -> Incident:
+    incident = incidents.resolve(m, incident, by=command.by, text=command.text[:TEXT_MAX], door=command.door)
+    m.done("resolved", incident=incident.number, until=incident.reopen_at)
+    return incident
+
+
+def _reopen(m: Moment, incident: Incident, command: Reopen) -> Incident:
+    m.done("reopened", incident=incident.number)
+    return incidents.reopen(m, incident, PageReason.FIRST, by=command.by, why="reopened by hand")
+
+
+def _snooze(m: Moment, incident: Incident, command: Snooze) -> Incident | None:
+    if not timedelta(0) < command.span <= SPAN_MAX:
+        m.refuse("bad_span", text=str(command.span))
+        return None
+    until = m.now + command.span
+    m.record("snoozed", incident=incident.number, by=command.by, door=command.door, until=until)
+    m.done("snoozed", incident=incident.number, until=until)
+    incident = replace(escalation.stop(m, incident), snoozed_until=until)
+    incidents.noted(m, incident, "snoozed")
+    return incident
+
+
+def _escalate(m: Moment, incident: Incident, command: Escalate) -> Incident:
+    """The next rung, now; from the top, the top again."""
+    rungs = len(escalation.policy_of(m.plan, incident.policy).levels)
+    level = min(incident.level + 1, rungs) if incident.level else 1
+    m.record("escalated", incident=incident.number, by=command.by, door=command.door, level=level)
+    m.done("escalated", incident=incident.number, level=level)
+    incident = replace(incident, status=Status.TRIGGERED, owner=None, acked_at=None, ack_until=None, held_until=None)
+    incidents.noted(m, incident, "escalated")
+    return escalation.start(m, incident, PageReason.ESCALATED, level=level)
+
+
+def _reassign(m: Moment, incident: Incident, command: Reassign) -> Incident | None:
+    kind, _, what = command.to.partition(":")
+    if kind == "team":
+        known = any(person.team == what for person in m.plan.people.values())
+    else:
+        known = what in m.plan.people
+    if not known:
+        m.refuse(
+            "unknown_team" if kind == "team" else "unknown_person", person=what, to=what, known=", ".join(m.plan.people)
+        )
+        return None
+    m.record("reassigned", incident=incident.number, by=command.by, door=command.door, to=command.to, due=command.due)
+    m.done("reassigned", incident=incident.number, to=what, until=command.due)
+    wait = escalation.policy_of(m.plan, incident.policy).levels[0].wait
+    incident = replace(
+        escalation.stop(m, incident),
+        status=Status.TRIGGERED,
+        owner=command.to if kind == "team" else what,
+        acked_at=None,
+        ack_until=None,
+        snoozed_until=None,
+        held_until=None,
+        promised_for=command.due,
+        climb=incident.climb + 1,
+        cycle=1,
+        level=0,
+        reason=PageReason.REASSIGNED,
+    )
+    incidents.noted(m, incident, "reassigned")
+    incident = escalation.page_directly(m, incident, (command.to,), PageReason.REASSIGNED)
+    return replace(incident, level_until=m.now + wait, reachable=())
+
+
+def _note(m: Moment, incident: Incident, command: Note) -> Incident | None:
+    if not command.text.strip():
+        m.refuse("empty_note", incident=incident.number)
+        return None
+    m.record("noted", incident=incident.number, by=command.by, door=command.door, text=command.text[:TEXT_MAX])
+    m.done("noted", incident=incident.number)
+    incidents.noted(m, incident, "noted")
+    return incident
+
+
+def _priority(m: Moment, incident: Incident, command: SetPriority) -> Incident:
+    """Pins it: rules may raise it further, never lower it. The owner's own change never breaks their
+    acknowledgement."""
+    why = f"{command.priority} because: {command.by} says so"
+    m.done("priority_set", incident=incident.number, priority=str(command.priority))
+    before = incident.priority
+    incident = replace(incident, pinned=command.priority)
+    is_owner = incident.status is Status.ACKNOWLEDGED and incident.owner == command.by
+    if command.priority < before and not is_owner:
+        return incidents.raise_priority(m, incident, command.priority, why, by=command.by)
+    m.record(
+        "priority_set",
+        incident=incident.number,
+        by=command.by,
+        door=command.door,
+        before=str(before),
+        priority=str(command.priority),
+        why=why,
+    )
+    incident = replace(incident, priority=command.priority, why=why)
+    incident = replace(incident, policy=escalation.route(m, incident))
+    incidents.noted(m, incident, "priority_set")
+    if command.priority > before and incident.status is Status.TRIGGERED:
+        return escalation.lowered(m, incident)
+    return incident
+
+
+_OnIncident = Acknowledge | Unack | Resolve | Reopen | Snooze | Escalate | Reassign | Note | SetPriority
+_ON_INCIDENT = (Acknowledge, Unack, Resolve, Reopen, Snooze, Escalate, Reassign, Note, SetPriority)
+_INCIDENT: Mapping[type[Command], Callable[..., Incident | None]] = {
+    Acknowledge: _acknowledge,
+    Unack: _unack,
+    Resolve: _resolve,
+    Reopen: _reopen,
+    Snooze: _snooze,
+    Escalate: _escalate,
+    Reassign: _reassign,
+    Note: _note,
+    SetPriority: _priority,
+}

@@ -1,0 +1,202 @@
+"""`Engine(plan).step(state, event, now)`: all branching on the kind of event is here, the leaves compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from opswatch.core import alerts, arrangements, calendars, commands, escalation, incidents
+from opswatch.core.changes import Changes, Draft, State
+from opswatch.core.effects import Announce, Effect, Postpone, Settle
+from opswatch.core.events import (
+    Command,
+    Event,
+    MessageSent,
+    NodeStarted,
+    Observed,
+    PlanReloaded,
+    SendFailed,
+    Tick,
+)
+from opswatch.core.matching import Fullmatch, fullmatch
+from opswatch.core.model import Status
+from opswatch.core.moment import Moment
+from opswatch.core.plan import Plan
+from opswatch.core.roster import Rosters
+from opswatch.core.state import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a step (or a batch) changes and wants done. `answers[i]` are the effects of the i-th event alone."""
+
+    changes: Changes
+    answers: tuple[tuple[Effect, ...], ...]
+
+    @property
+    def effects(self) -> list[Effect]:
+        return [effect for answer in self.answers for effect in answer]
+
+
+class Engine:
+    """Decides. It holds the plan and nothing that moves; a new plan is a new engine over the same state."""
+
+    def __init__(self, plan: Plan, regex: Fullmatch = fullmatch) -> None:
+        self.plan = plan
+        self.rosters = Rosters(plan)
+        self._regex = regex
+
+    def step(self, state: State, event: Event, now: datetime) -> tuple[Changes, list[Effect]]:
+        """Decide one event. Reads `state`, changes nothing; `now` is aware, UTC."""
+        decision = self.decide(state, (event,), now)
+        return decision.changes, decision.effects
+
+    def decide(self, state: State, events: Sequence[Event], now: datetime) -> Decision:
+        """Decide a batch on one view of the state: each event sees what those before it changed."""
+        draft = Draft(state)
+        answers = []
+        for event in events:
+            m = Moment(self.plan, self.rosters, draft, now, self._regex)
+            self._take(m, event)
+            answers.append(tuple(m.effects))
+        return Decision(draft.changes, tuple(answers))
+
+    def next_deadline(self, state: State) -> datetime | None:
+        """The earliest instant at which a Tick will find something to do. Not a scan."""
+        instants = (
+            state.incident_deadlines.first(),
+            state.alert_deadlines.first(),
+            state.silence_deadlines.first(),
+            state.fresh_until,
+        )
+        return min((at for at in instants if at is not None), default=None)
+
+    def _take(self, m: Moment, event: Event) -> None:
+        match event:
+            case Observed():
+                self._observed(m, event)
+            case Tick():
+                self._tick(m)
+            case Command():
+                commands.run(m, event)
+            case MessageSent():
+                _sent(m, event)
+            case SendFailed():
+                _send_failed(m, event)
+            case NodeStarted():
+                m.draft.changes.started_at = m.now
+                m.draft.changes.fresh_until = m.now
+                m.record("node_started", node=event.node, down_since=event.down_since)
+            case PlanReloaded():
+                self._reloaded(m)
+            case _:
+                assert_never(event)
+
+    def _observed(self, m: Moment, event: Observed) -> None:
+        check = m.plan.checks.get(event.check)
+        if check is not None and event.target in check.targets:
+            alerts.observe(m, check, event.target, event.verdict)
+
+    def _tick(self, m: Moment) -> None:
+        """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest."""
+        if any(silence.ends_at <= m.now for silence in m.draft.silences()):
+            arrangements.forget_expired(m)
+        if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
+            m.record("unpaused")
+            m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
+        alerts.look_at_freshness(m)
+        for key in m.draft.state.alert_deadlines.due(m.now):
+            alert = m.draft.alert(key)
+            if alert is not None and alert.wake_at is not None and alert.wake_at <= m.now:
+                alerts.due(m, alert)
+        due = [m.draft.incident(number) for number in m.draft.state.incident_deadlines.due(m.now)]
+        waiting = [one for one in due if one is not None and one.wake_at <= m.now]
+        _digest(m, [one for one in waiting if _is_for_digest(m, one)])
+        for incident in waiting:
+            incidents.due(m, incident)
+
+    def _reloaded(self, m: Moment) -> None:
+        """Open incidents follow the new plan; no timer, alert, acknowledgement or silence is reset (SPEC 1)."""
+        m.record("reloaded")
+        for alert in list(m.draft.alerts()):
+            check = m.plan.checks.get(alert.check)
+            if check is None or alert.target not in check.targets:
+                alerts.clear(m, alert, "no longer checked", kind="check_removed")
+        for watch in list(m.draft.state.watches.values()):
+            check = m.plan.checks.get(watch.check)
+            if check is None or watch.target not in check.targets:
+                m.draft.changes.watches[watch.key] = None
+        for incident in list(m.draft.incidents()):
+            if incident.status is not Status.RESOLVED:
+                escalation.keep(m, escalation.follow_plan(m, incident))
+        arrangements.quiet_ended(m)
+        m.draft.changes.fresh_until = m.now
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Receipts
+
+
+def _sent(m: Moment, event: MessageSent) -> None:
+    m.effects.append(Settle(event.message, "delivered", ref=event.ref))
+    if event.kind != "page":
+        return
+    m.record(
+        "page_delivered",
+        incident=event.incident or None,
+        page=event.message,
+        person=event.person,
+        channel=event.channel,
+        took_s=round(event.took_s, 2),
+        attempt=event.attempt,
+        possible_duplicate=event.possible_duplicate or None,
+    )
+
+
+def _send_failed(m: Moment, event: SendFailed) -> None:
+    closed = event.permanent or event.retry_at is None
+    if closed:
+        m.effects.append(Settle(event.message, "failed", event.reason))
+    else:
+        assert event.retry_at is not None
+        m.effects.append(Postpone(event.message, event.retry_at, event.reason))
+    m.record(
+        "page_failed" if event.kind == "page" else "message_failed",
+        incident=event.incident or None,
+        page=event.message,
+        person=event.person,
+        channel=event.channel,
+        reason=event.reason,
+        permanent=closed,
+        attempt=event.attempt,
+        until=event.retry_at if not closed else None,
+    )
+    incident = m.draft.incident(event.incident or 0)
+    if closed and incident is not None and event.page is not None:
+        escalation.keep(m, escalation.way_failed(m, incident, event))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The digest
+
+
+def _is_for_digest(m: Moment, incident: Incident) -> bool:
+    never = m.plan.rule(incident.priority).interrupt == "never"
+    return never and incident.status is Status.TRIGGERED and incident.held_until is None
+
+
+def _digest(m: Moment, waiting: Iterable[Incident]) -> None:
+    """Incidents that interrupt nobody are told together, at the digest's hour; those of all nodes in one message."""
+    numbers = [incident.number for incident in waiting]
+    if not numbers:
+        return
+    m.draft.standing = replace(m.draft.standing, digest_at=m.now)
+    for target in m.plan.digest.to:
+        channel = target.removeprefix("channel:")
+        if channel in m.plan.channels:
+            m.effects.append(Announce(channel, "digest", m.serial(), None, {"incidents": numbers}))
+    m.record(
+        "digest_sent", incidents=numbers, next=calendars.next_cron(m.plan.digest.cron, m.plan.digest.timezone, m.now)
+    )

@@ -1,0 +1,381 @@
+"""The life of an incident: TRANSITIONS as a table, and the moves that no person makes.
+
+Alerts open, join, leave and reopen incidents here; what people say is in `core/commands.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from opswatch.core import escalation, quiet
+from opswatch.core.effects import Update
+from opswatch.core.events import (
+    Acknowledge,
+    Command,
+    Escalate,
+    Note,
+    Reassign,
+    Reopen,
+    Resolve,
+    SetPriority,
+    Snooze,
+    Unack,
+)
+from opswatch.core.matching import labels_of
+from opswatch.core.model import PageReason, Priority, QuietReason, Status
+from opswatch.core.moment import Moment
+from opswatch.core.quiet import Quiet
+from opswatch.core.state import Alert, Incident
+
+TRIGGERED, ACKNOWLEDGED, RESOLVED = Status.TRIGGERED, Status.ACKNOWLEDGED, Status.RESOLVED
+
+TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
+    TRIGGERED: {
+        Acknowledge: ACKNOWLEDGED,
+        Snooze: TRIGGERED,
+        Escalate: TRIGGERED,
+        Reassign: TRIGGERED,
+        SetPriority: TRIGGERED,
+        Note: TRIGGERED,
+        Resolve: RESOLVED,
+    },
+    ACKNOWLEDGED: {
+        Unack: TRIGGERED,
+        Snooze: ACKNOWLEDGED,
+        Escalate: TRIGGERED,
+        Reassign: TRIGGERED,
+        SetPriority: ACKNOWLEDGED,  # A rise by somebody else breaks the acknowledgement: `raise_priority`.
+        Note: ACKNOWLEDGED,
+        Resolve: RESOLVED,
+    },
+    RESOLVED: {Reopen: TRIGGERED, Note: RESOLVED},
+}
+"""What a command may do in each status. What the table lacks is refused; docs and the CLI list it from here."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Opening and joining
+
+
+def opened(
+    m: Moment,
+    *,
+    title: str,
+    service: str | None,
+    priority: Priority,
+    why: str,
+    group: str,
+    alert: Alert | None = None,
+    by: str | None = None,
+    summary: str = "",
+) -> Incident:
+    """A new incident, its ladder started; not yet kept."""
+    number = m.draft.standing.incident_last + 1
+    m.draft.standing = replace(m.draft.standing, incident_last=number)
+    incident = Incident(
+        number=number,
+        title=title,
+        status=TRIGGERED,
+        priority=priority,
+        why=why,
+        opened_at=m.now,
+        joined_at=m.now,
+        policy="",
+        wake_at=m.now,
+        by_hand=alert is None,
+        service=service,
+        group=group,
+        alerts=(alert.key,) if alert else (),
+        check=alert.check if alert else None,
+        summary=summary,
+    )
+    incident = replace(incident, policy=escalation.route(m, incident))
+    m.record(
+        "triggered",
+        incident=number,
+        by=by,
+        title=title,
+        service=service,
+        priority=str(priority),
+        why=why,
+        policy=incident.policy,
+        alert=alert.key if alert else None,
+        text=summary,
+    )
+    return incident
+
+
+def open_for(m: Moment, alert: Alert, group: str, service: str | None, title: str) -> Incident:
+    """The incident that this alert opens: it pages at once, the grouping window never delays."""
+    incident = opened(
+        m,
+        title=title,
+        service=service,
+        priority=alert.priority,
+        why=alert.why,
+        group=group,
+        alert=alert,
+        summary=alert.sentence,
+    )
+    return escalation.keep(m, escalation.start(m, incident, PageReason.FIRST))
+
+
+def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
+    """Joining pages nobody unless it raises the priority; the owner of an acknowledged incident gets one message."""
+    m.record("alert_joined", incident=incident.number, alert=alert.key, title=alert.sentence)
+    incident = replace(incident, alerts=(*incident.alerts, alert.key), joined_at=m.now)
+    if alert.priority < incident.priority:
+        return escalation.keep(m, raise_priority(m, incident, alert.priority, alert.why))
+    if incident.status is ACKNOWLEDGED and incident.owner in m.plan.people:
+        m.record("owner_message", incident=incident.number, person=incident.owner, alert=alert.key)
+        _update(m, incident, incident.owner or "", "joined")
+    _announce(m, incident, "joined")
+    return escalation.keep(m, incident)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Priority
+
+
+def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, *, by: str | None = None) -> Incident:
+    """The priority rose: it is routed again. Another policy starts at its level 1; under the same one, people already
+    paged get the new priority's steps now; an acknowledgement is broken, and owner and level 1 are paged."""
+    m.record("raised", incident=incident.number, by=by, before=str(incident.priority), priority=str(priority), why=why)
+    owner = incident.owner
+    incident = replace(incident, priority=priority, why=why)
+    policy = escalation.route(m, incident)
+    same = policy == incident.policy
+    incident = replace(incident, policy=policy)
+    _announce(m, incident, "raised")
+    if incident.held_until is not None or incident.snoozed_until is not None:
+        return incident
+    if incident.status is ACKNOWLEDGED:
+        incident = replace(incident, status=TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
+        extra = (f"person:{owner}",) if owner in m.plan.people else ()
+        return escalation.start(m, incident, PageReason.RAISED, extra=extra)
+    return escalation.again_louder(m, incident) if same else escalation.start(m, incident, PageReason.RAISED)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ending
+
+
+def leave(m: Moment, incident: Incident, key: str) -> None:
+    """One of its alerts recovered. The last one resolves it: a problem that is over closes its card and pages
+    nobody."""
+    incident = replace(incident, alerts=tuple(other for other in incident.alerts if other != key))
+    if incident.alerts or incident.by_hand:
+        escalation.keep(m, incident)
+    elif incident.status is RESOLVED:
+        escalation.keep(m, replace(incident, reopen_at=None))
+    else:
+        escalation.keep(m, resolve(m, incident, by=None))
+
+
+def resolve(m: Moment, incident: Incident, *, by: str | None, text: str = "", door: str | None = None) -> Incident:
+    """It is over. Resolved by hand while it still fails, it will be looked at again after `reopen_after`."""
+    incident = escalation.stop(m, incident)
+    still_failing = bool(incident.alerts)
+    incident = replace(
+        incident,
+        status=RESOLVED,
+        resolved_at=m.now,
+        resolved_by=by,
+        ack_until=None,
+        snoozed_until=None,
+        held_until=None,
+        held_why=None,
+        reopen_at=m.now + m.plan.reopen_after if still_failing else None,
+    )
+    m.record(
+        "resolved",
+        incident=incident.number,
+        by=by,
+        text=text or None,
+        door=door,
+        still_failing=still_failing or None,
+        until=incident.reopen_at,
+    )
+    tell(m, incident, "resolved")
+    return incident
+
+
+def reopen(m: Moment, incident: Incident, reason: PageReason, *, by: str | None, why: str) -> Incident:
+    """It is not over: triggered again, the ladder starts anew."""
+    m.record("reopened", incident=incident.number, by=by, why=why)
+    incident = replace(
+        incident,
+        status=TRIGGERED,
+        owner=None,
+        acked_at=None,
+        resolved_at=None,
+        resolved_by=None,
+        reopen_at=None,
+        reminded=False,
+        joined_at=m.now,
+    )
+    incident = replace(incident, policy=escalation.route(m, incident))
+    tell(m, incident, "reopened")
+    return escalation.start(m, incident, reason)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Quiet over a whole incident
+
+
+def hold(m: Moment, incident: Incident) -> Quiet | None:
+    """Why the ladder must wait: everything is paused, or each alert that still fails is quiet. Until the first of
+    them ends."""
+    if paused := quiet.paused(m.draft, m.now):
+        return paused
+    reasons = [_why_quiet(m, key) for key in incident.alerts]
+    if not reasons or None in reasons:
+        return None
+    return min((reason for reason in reasons if reason is not None), key=lambda reason: reason.until)
+
+
+def _why_quiet(m: Moment, key: str) -> Quiet | None:
+    alert = m.draft.alert(key)
+    if alert is None:
+        return None
+    labels = labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+    return quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
+
+
+def look_at_hold(m: Moment, incident: Incident) -> Incident:
+    """Begin, prolong or end the hold of a triggered incident's ladder. What a quiet delayed is told when it ends."""
+    if incident.status is not TRIGGERED:
+        return replace(incident, held_until=None, held_why=None)
+    held = hold(m, incident)
+    if held is not None:
+        if incident.held_until is None:
+            incident = escalation.stop(m, incident)
+            m.record("held", incident=incident.number, why=held.why, reason=held.reason, until=held.until)
+        return replace(incident, held_until=held.until, held_why=held.reason)
+    if incident.held_until is None:
+        return incident
+    incident = replace(incident, held_until=None, held_why=None)
+    return escalation.start(m, incident, PageReason.QUIET_ENDED) if incident.snoozed_until is None else incident
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is due
+
+
+def due(m: Moment, incident: Incident) -> None:
+    """Everything whose instant has come for this incident."""
+    if incident.status is RESOLVED:
+        _due_resolved(m, incident)
+        return
+    incident = look_at_hold(m, incident)
+    if incident.held_until is None and incident.snoozed_until is not None and incident.snoozed_until <= m.now:
+        incident = _snooze_ends(m, incident)
+    if incident.held_until is None and incident.snoozed_until is None:
+        incident = _due_acknowledged(m, incident) if incident.status is ACKNOWLEDGED else _due_triggered(m, incident)
+    escalation.keep(m, incident)
+
+
+def _due_resolved(m: Moment, incident: Incident) -> None:
+    if incident.reopen_at is not None and incident.reopen_at <= m.now and incident.alerts:
+        why = "resolved by hand, still failing"
+        escalation.keep(m, reopen(m, incident, PageReason.QUIET_ENDED, by=None, why=why))
+    elif incident.reopen_at is None and (incident.resolved_at or m.now) + escalation.KEEP_RESOLVED <= m.now:
+        m.draft.changes.incidents[incident.number] = None
+    else:
+        escalation.keep(m, replace(incident, reopen_at=incident.reopen_at if incident.alerts else None))
+
+
+def _snooze_ends(m: Moment, incident: Incident) -> Incident:
+    m.record("snooze_ended", incident=incident.number)
+    incident = replace(incident, snoozed_until=None)
+    if incident.status is TRIGGERED:
+        return escalation.start(m, incident, PageReason.QUIET_ENDED)
+    incident = replace(incident, climb=incident.climb + 1)
+    incident = escalation.page_directly(m, incident, owner_targets(m, incident), PageReason.QUIET_ENDED)
+    return restart_ack_timer(m, incident)
+
+
+def _due_triggered(m: Moment, incident: Incident) -> Incident:
+    incident = _due_steps(m, incident)
+    if incident.level_until is None or incident.level_until > m.now:
+        return incident
+    return escalation.climb(m, incident)
+
+
+def _due_steps(m: Moment, incident: Incident) -> Incident:
+    now_due = [step for step in incident.steps if step.at <= m.now]
+    incident = replace(incident, steps=tuple(step for step in incident.steps if step.at > m.now))
+    for step in now_due:
+        person = m.plan.people.get(step.person)
+        if person is not None and step.contact in person.contacts:
+            incident = escalation.promise(m, incident, step)
+    return incident
+
+
+def _due_acknowledged(m: Moment, incident: Incident) -> Incident:
+    """The owner is asked once whether they are still on it; without a word from them the acknowledgement lapses."""
+    incident = _due_steps(m, incident)
+    if incident.ack_until is None or incident.ack_until > m.now:
+        return incident
+    policy = escalation.policy_of(m.plan, incident.policy)
+    if not incident.reminded:
+        m.record("ack_reminded", incident=incident.number, person=incident.owner)
+        incident = replace(incident, reminded=True, climb=incident.climb + 1)
+        incident = escalation.page_directly(m, incident, owner_targets(m, incident), PageReason.REMINDER)
+        return replace(incident, ack_until=m.now + policy.levels[0].wait)
+    m.record("ack_expired", incident=incident.number, person=incident.owner)
+    incident = replace(incident, status=TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
+    return escalation.start(m, incident, PageReason.ACK_EXPIRED)
+
+
+def owner_targets(m: Moment, incident: Incident) -> tuple[str, ...]:
+    """The owner as policy targets: a person, or a team's people."""
+    owner = incident.owner or ""
+    return (owner,) if owner.startswith("team:") else (f"person:{owner}",) if owner in m.plan.people else ()
+
+
+def restart_ack_timer(m: Moment, incident: Incident) -> Incident:
+    """An acknowledgement counts from now again."""
+    timeout = escalation.policy_of(m.plan, incident.policy).ack_timeout.get(incident.priority)
+    until: datetime | None = m.now + timeout if timeout is not None else None
+    return replace(incident, ack_until=until, reminded=False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Telling
+
+
+def tell(m: Moment, incident: Incident, event: str) -> None:
+    """Everybody who was paged learns what became of it, once; channels that have its card get it changed."""
+    for person in dict.fromkeys(person for person, _ in incident.paged):
+        _update(m, incident, person, event)
+    _announce(m, incident, event)
+
+
+def _update(m: Moment, incident: Incident, person: str, event: str) -> None:
+    """By the way they were first paged; a person the plan no longer has is not written to."""
+    known = m.plan.people.get(person)
+    ways = [contact for who, contact in incident.paged if who == person] or list(known.contacts if known else ())
+    contact = next((way for way in ways if known is not None and way in known.contacts), None)
+    if contact is not None:
+        m.effects.append(Update(incident.number, person, contact, event, m.serial()))
+
+
+def _announce(m: Moment, incident: Incident, event: str) -> None:
+    for channel in incident.told:
+        if channel in m.plan.channels:
+            m.announce(channel, event, incident.number)
+
+
+def noted(m: Moment, incident: Incident, event: str) -> None:
+    """Only the card changes: nobody is written to."""
+    _announce(m, incident, event)
+
+
+def quiet_reason(incident: Incident) -> QuietReason | None:
+    """Why nobody is being paged for it just now, if so."""
+    if incident.held_until is not None:
+        return incident.held_why
+    return QuietReason.SNOOZED if incident.snoozed_until is not None else None

@@ -1,0 +1,59 @@
+"""One moment of deciding: what is known, and what has been decided so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from opswatch.core.changes import Draft
+from opswatch.core.effects import Announce, Done, Effect, Entry, Record, Refuse
+from opswatch.core.matching import Fullmatch, fullmatch
+from opswatch.core.plan import Plan
+from opswatch.core.roster import Rosters
+
+TEXT_MAX = 4000
+SPAN_MAX = timedelta(days=366)
+
+
+@dataclass(slots=True)
+class Moment:
+    """Handed down through one step. The leaves read `plan`, `rosters` and `draft`, and add to `draft` and `effects`;
+    nothing outside the step sees either until the desk commits them."""
+
+    plan: Plan
+    rosters: Rosters
+    draft: Draft
+    now: datetime
+    regex: Fullmatch = fullmatch
+    effects: list[Effect] = field(default_factory=list)
+
+    def record(self, kind: str, *, incident: int | None = None, by: str | None = None, **facts: object) -> None:
+        """A line for the timeline. Facts are JSON values; instants are turned into ISO text."""
+        plain = {name: _plain(value) for name, value in facts.items() if value is not None}
+        self.effects.append(Record(Entry(self.now, kind, incident, by, plain)))
+
+    def done(self, key: str, **facts: object) -> None:
+        self.effects.append(Done(key, facts))
+
+    def refuse(self, key: str, **facts: object) -> None:
+        self.effects.append(Refuse(key, facts))
+
+    def serial(self) -> str:
+        """Makes the id of a message that may be sent more than once in an incident's life unique."""
+        return f"{int(self.now.timestamp() * 1_000_000)}.{len(self.effects)}"
+
+    def announce(self, channel: str, event: str, incident: int | None = None, **facts: object) -> None:
+        plain = {name: _plain(value) for name, value in facts.items() if value is not None}
+        self.effects.append(Announce(channel, event, self.serial(), incident, plain))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return [_plain(part) for part in value]
+    if isinstance(value, (str, bool)) or value is None:
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, (int, float)):
+        return value if type(value) in (int, float) else str(value)
+    return str(value)

@@ -1,0 +1,121 @@
+"""Who a level's targets are right now, and how and when each of them may be interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opswatch.core import calendars
+from opswatch.core.model import Priority
+from opswatch.core.moment import Moment
+from opswatch.core.plan import NotifyStep, Person
+
+SECOND_CONTACT_AFTER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One person a level pages. Their steps count from `release`: later than now while they are held."""
+
+    person: str
+    steps: tuple[NotifyStep, ...]
+    release: datetime
+    roster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    people: tuple[Called, ...]
+    channels: tuple[str, ...]
+    out_of_reach: tuple[str, ...]  # named, but with no contact at all
+
+
+def resolve(m: Moment, names: Iterable[str], priority: Priority) -> Targets:
+    """The people and channels behind `roster:ID`, `roster:ID/next`, `roster:ID/previous`, `person:ID`, `team:ID`,
+    `pool:ID` and `channel:ID` at `m.now`, each once, in order. A roster in a gap gives its fallback."""
+    people: dict[str, Called] = {}
+    channels: dict[str, None] = {}
+    out_of_reach: dict[str, None] = {}
+    for name in names:
+        kind, _, what = name.partition(":")
+        if kind == "channel":
+            channels[what] = None
+            continue
+        for person_id, roster, delay in _people(m, kind, what):
+            person = m.plan.people.get(person_id)
+            if person is None or not person.contacts:
+                out_of_reach[person_id] = None
+            elif person_id not in people and (called := call(m, person, priority, roster, delay)):
+                people[person_id] = called
+    return Targets(tuple(people.values()), tuple(channels), tuple(out_of_reach))
+
+
+def call(m: Moment, person: Person, priority: Priority, roster: str | None, delay: timedelta) -> Called | None:
+    """How this person is paged; None when this priority never interrupts them."""
+    steps = rules_of(person, priority)
+    release = released(m, person, priority, m.now + delay)
+    if not steps or release is None:
+        return None
+    return Called(person.id, steps, release, roster)
+
+
+def rules_of(person: Person, priority: Priority) -> tuple[NotifyStep, ...]:
+    """The person's own rules for `priority`. Who wrote none gets their first contact at once, and for P0 and P1 the
+    second one five minutes later; P3 stays in the digest."""
+    own = person.notify.get(priority)
+    if own is not None:
+        return tuple(step for step in own if step.contact in person.contacts)
+    if priority is Priority.P3:
+        return ()
+    contacts = list(person.contacts)
+    steps = [NotifyStep(contacts[0])] if contacts else []
+    if priority <= Priority.P1 and len(contacts) > 1:
+        steps.append(NotifyStep(contacts[1], SECOND_CONTACT_AFTER))
+    return tuple(steps)
+
+
+def released(m: Moment, person: Person, priority: Priority, at: datetime) -> datetime | None:
+    """The first instant from `at` on at which `priority` may interrupt this person; None for never (digest only)."""
+    interrupt = m.plan.rule(priority).interrupt
+    if interrupt == "never":
+        return None
+    if interrupt == "always" or person.day is None or _works_now(m, person.id, at):
+        return at
+    return calendars.first_covered((person.day,), person.timezone, None, at) or at
+
+
+def _works_now(m: Moment, person: str, at: datetime) -> bool:
+    """Whether a shift of theirs that has windows covers `at`: then they are at work, whatever their `day` says."""
+    for roster in m.plan.rosters.values():
+        for layer in roster.layers:
+            if layer.windows and any(person in turn for turn in layer.participants):
+                on_call = m.rosters.on_call(roster.id, m.draft.overrides(), at)
+                if person in on_call.people and on_call.layer == layer.id:
+                    return True
+    return False
+
+
+def _people(m: Moment, kind: str, what: str) -> list[tuple[str, str | None, timedelta]]:
+    """(person, roster, delay) behind one target."""
+    none = timedelta(0)
+    if kind == "roster":
+        roster, _, which = what.partition("/")
+        if roster not in m.plan.rosters:
+            return []
+        return [(person, roster, none) for person in _of_roster(m, roster, which)]
+    if kind == "team":
+        return [(person.id, None, none) for person in m.plan.people.values() if person.team == what]
+    if kind == "pool":
+        pool = m.plan.pools.get(what)
+        return [(person, None, pool.wait * place) for place, person in enumerate(pool.people)] if pool else []
+    return [(what, None, none)]
+
+
+def _of_roster(m: Moment, roster: str, which: str) -> tuple[str, ...]:
+    overrides = tuple(m.draft.overrides())
+    if which == "next":
+        return m.rosters.next_people(roster, overrides, m.now)
+    if which == "previous":
+        return m.rosters.previous_people(roster, overrides, m.now)
+    return m.rosters.on_call(roster, overrides, m.now).people
