@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logs.get("metrics")
 
-_DECLARED: dict[str, _Metric] = {}
+_DECLARED: dict[str, Metric] = {}
 _BEFORE_SCRAPE: list[Callable[[], None]] = []
 _LOCK = threading.Lock()
 
@@ -34,7 +34,7 @@ _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Metric:
+class Metric:
     """A declaration. `kind` is prometheus_client's class name; what counts is made when first used."""
 
     name: str
@@ -52,7 +52,7 @@ class _Metric:
         return type(self).__name__.lower()
 
 
-class Counter(_Metric):
+class Counter(Metric):
     """Only grows; a restart begins at zero."""
 
     __slots__ = ()
@@ -62,7 +62,7 @@ class Counter(_Metric):
         _child(self, labels).inc(amount)
 
 
-class Gauge(_Metric):
+class Gauge(Metric):
     """How it is now."""
 
     __slots__ = ()
@@ -86,7 +86,7 @@ class Gauge(_Metric):
             made.labels(**{label: key}).set(value)
 
 
-class Histogram(_Metric):
+class Histogram(Metric):
     """How long things take: count, sum and buckets, in seconds."""
 
     __slots__ = ()
@@ -194,7 +194,7 @@ def before_scrape(refresh: Callable[[], None]) -> None:
         _BEFORE_SCRAPE.append(refresh)
 
 
-def declared() -> tuple[_Metric, ...]:
+def declared() -> tuple[Metric, ...]:
     """Every declaration (`name`, `kind`, `help`, `labels`), in the order of this file."""
     return tuple(_DECLARED.values())
 
@@ -228,10 +228,10 @@ def _make() -> _Everything:
     return everything
 
 
-def _made(metric: _Metric) -> Any:
+def _made(metric: Metric) -> Any:
     return _everything().made[metric.name]
 
 
-def _child(metric: _Metric, labels: Mapping[str, str]) -> Any:
+def _child(metric: Metric, labels: Mapping[str, str]) -> Any:
     made = _made(metric)
     return made.labels(**labels) if metric.labels else made
