@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Announce, Effect, Entry, Page, Update
-from opswatch.core.model import Verdict
-from opswatch.core.state import Incident
+from opswatch.core.model import Secret, Verdict
+from opswatch.core.state import Incident, Watch
+
+if TYPE_CHECKING:
+    from opswatch.stores.samples import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,27 @@ class Store(Protocol):
         entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""
         ...
 
-    def save_watches(self, watches: Mapping[str, object]) -> None:
-        """What checks remember, beside the head, in one batch."""
+    def turn(self) -> AbstractContextManager[None]:
+        """`load`, decide and `commit` inside it while others queue for the head: for who lost the swap twice in a row.
+        What was committed is so when the block ends without an exception; take the changes over only then. Decide
+        quickly, send nothing: on PostgreSQL the head is taken away from who dawdles for 5 s (Conflict)."""
+        ...
+
+    def save_watches(self, watches: Mapping[str, Watch | None]) -> None:
+        """What checks remember, beside the head, in short batches; None for what is gone."""
         ...
 
     def claim(self, node: str, now: datetime, lease: timedelta, limit: int) -> list[Promise]:
         """Take messages that are due: each by exactly one node. Pages before updates before announcements."""
         ...
 
+    def release(self, node: str, now: datetime) -> int:
+        """For a node that comes up: what it had claimed before it died is due again at once, as a possible duplicate.
+        How many."""
+        ...
+
     def still_wanted(self, message: str, now: datetime) -> bool:
-        """Whether a claimed message was not overtaken meanwhile: asked just before it is sent."""
+        """Whether a claimed message was not overtaken meanwhile and the claim holds: asked just before it is sent."""
         ...
 
     def next_due(self) -> datetime | None:
@@ -112,6 +127,10 @@ class Store(Protocol):
         """Whether somebody else committed since the last load: cheap, for polling every 50 ms."""
         ...
 
+    def wait_for_change(self, timeout_s: float) -> bool:
+        """Blocks until `changed` (True) or the time is up: on PostgreSQL a commit wakes it. For a thread of its own."""
+        ...
+
     def beat(self, node: str, now: datetime, facts: Mapping[str, object]) -> None:
         """Say that this node lives."""
         ...
@@ -128,8 +147,31 @@ class Store(Protocol):
         """(check, target, verdict): history of values, beside the head."""
         ...
 
+    def samples(self, check: str, target: str, start: datetime, end: datetime, limit: int = 10_000) -> list[Point]:
+        """Values seen in `[start, end)`, oldest first."""
+        ...
+
+    def prune(self, now: datetime, *, samples: timedelta = ...) -> int:
+        """Forget what has been over for long, a bounded number at a time (call it hourly). How many rows went."""
+        ...
+
+    def missing_migrations(self) -> list[str]:
+        """Those this release has and the database has not."""
+        ...
+
     def check_integrity(self) -> list[str]:
         """Problems found, empty when sound."""
         ...
 
     def close(self) -> None: ...
+
+
+def open_store(url: Secret | str, *, read_only: bool = False, checkpoints: bool = True) -> Store:
+    """The store at `sqlite:PATH`, `sqlite::memory:` or `postgresql://user@host/database`; nothing is connected yet.
+
+    `checkpoints=False` for every process but the daemon: on SQLite only one may fold the log back into the file.
+    Raises PluginNotFound for another kind of address, or when the library for it is not installed.
+    """
+    from opswatch.stores.opening import opened  # Late: the contract is read by many who never open a store.
+
+    return opened(url, read_only=read_only, checkpoints=checkpoints)

@@ -1,0 +1,48 @@
+"""From an address in the configuration to a store."""
+
+from __future__ import annotations
+
+from opswatch.core.model import Secret
+from opswatch.errors import PluginNotFound
+from opswatch.stores.database import Database
+from opswatch.stores.samples import Samples
+from opswatch.stores.sql import SqlStore
+
+SAMPLES = "-samples"  # SQLite keeps them in a file of their own: they never hold the write lock of pages
+
+
+def opened(url: Secret | str, *, read_only: bool = False, checkpoints: bool = True) -> SqlStore:
+    """See `open_store`."""
+    secret = url if isinstance(url, Secret) else Secret(url)
+    scheme, _, rest = secret.reveal().partition(":")
+    if scheme == "sqlite" and rest:
+        return _sqlite(rest, read_only=read_only, checkpoints=checkpoints)
+    if scheme in ("postgresql", "postgres"):
+        return _postgres(secret, read_only=read_only)
+    raise PluginNotFound(f"no store for an address that begins with {scheme!r}: {_EXAMPLES}")
+
+
+def _sqlite(path: str, *, read_only: bool, checkpoints: bool) -> SqlStore:
+    from opswatch.stores.sqlite import MEMORY, SqliteDatabase
+
+    database = SqliteDatabase(path, read_only=read_only, checkpoints=checkpoints)
+    beside = MEMORY if path == MEMORY else path + SAMPLES
+    samples = SqliteDatabase(beside, read_only=read_only, checkpoints=checkpoints, durable=False)
+    return _store(database, samples, "sqlite")
+
+
+def _postgres(url: Secret, *, read_only: bool) -> SqlStore:
+    try:
+        from opswatch.stores.postgres import PostgresDatabase
+    except ImportError as error:
+        raise PluginNotFound(f"PostgreSQL needs psycopg: pip install 'opswatch[postgres]' ({error})") from error
+
+    database = PostgresDatabase(url, read_only=read_only)
+    return _store(database, database, "postgres")
+
+
+def _store(database: Database, samples: Database, dialect: str) -> SqlStore:
+    return SqlStore(database, Samples(samples), dialect=dialect, samples_database=samples)
+
+
+_EXAMPLES = "write sqlite:var/opswatch.db or postgresql://user@host/database"

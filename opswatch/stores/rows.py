@@ -1,0 +1,115 @@
+"""State and rows: what a change writes, what a load reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from opswatch.core.changes import Changes, State
+from opswatch.core.state import Alert, Incident, Override, Silence, Standing, Watch
+from opswatch.stores.codec import EPOCH, decode, encode, from_column, to_column, to_us
+from opswatch.stores.database import Row, Session
+
+K = TypeVar("K", int, str)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[V]):
+    """One table of values: `alert_save`, `alert_leave`, `alerts_kept`, `alerts_changed` are its queries."""
+
+    one: str
+    many: str
+    type: type[V]
+    columns: Callable[[V], dict[str, object]] = lambda value: {}
+
+
+def _incident_columns(incident: Incident) -> dict[str, object]:
+    return {
+        "status": incident.status.value,
+        "priority": int(incident.priority),
+        "service": None if incident.service is None else to_column(incident.service),
+        "opened_at": to_us(incident.opened_at),
+        "wake_at": to_us(incident.wake_at),
+    }
+
+
+ALERTS = _Kind("alert", "alerts", Alert)
+INCIDENTS = _Kind("incident", "incidents", Incident, _incident_columns)
+SILENCES = _Kind("silence", "silences", Silence)
+OVERRIDES = _Kind("override", "overrides", Override)
+WATCHES = _Kind("watch", "watches", Watch)
+
+
+def write(session: Session, changes: Changes, version: int, writer: str, now: datetime) -> None:
+    """Save what is new; mark what has left. The rows of what left stay, so that other nodes learn of it."""
+    stamp: dict[str, object] = {"version": version, "now": to_us(now)}
+    _write(session, ALERTS, changes.alerts, stamp)
+    _write(session, INCIDENTS, changes.incidents, stamp)
+    _write(session, SILENCES, changes.silences, stamp)
+    _write(session, OVERRIDES, changes.overrides, stamp)
+    write_watches(session, changes.watches, version, writer, now)
+
+
+def write_watches(
+    session: Session, watches: Mapping[str, Watch | None], version: int, writer: str, now: datetime = EPOCH
+) -> None:
+    """Likewise, for what checks remember. Without `now`, rows of what left may be pruned at the next occasion."""
+    _write(session, WATCHES, watches, {"version": version, "now": to_us(now), "writer": writer})
+
+
+def standing(changes: Changes) -> str | None:
+    """The document of the single facts, None where they stay as they are."""
+    return None if changes.standing is None else encode(changes.standing)
+
+
+def read(session: Session, head: Row, seen: int, writer: str, state: State) -> Changes:
+    """What brings `state`, which stands at version `seen` (-1: nothing), to `head`."""
+    changes = Changes(standing=decode(Standing, head["standing"]))
+    if seen < 0 or seen < head["pruned_at_version"]:
+        changes.alerts = _everything(session, ALERTS, from_column, state.alerts)
+        changes.incidents = _everything(session, INCIDENTS, int, state.incidents)
+        changes.silences = _everything(session, SILENCES, int, state.silences)
+        changes.overrides = _everything(session, OVERRIDES, int, state.overrides)
+    else:
+        changes.alerts = _since(session, ALERTS, from_column, seen=seen)
+        changes.incidents = _since(session, INCIDENTS, int, seen=seen)
+        changes.silences = _since(session, SILENCES, int, seen=seen)
+        changes.overrides = _since(session, OVERRIDES, int, seen=seen)
+    if seen < 0:
+        changes.watches = _everything(session, WATCHES, from_column, {})
+    else:  # Those that this node has changed but not saved yet are nowhere else: they are never taken away.
+        changes.watches = _since(session, WATCHES, from_column, seen=seen, writer=writer)
+    return changes
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _write(session: Session, kind: _Kind[V], values: Mapping[Any, V | None], stamp: Mapping[str, object]) -> None:
+    saved, left = [], []
+    for key, value in sorted(values.items()):  # Always in one order: two transactions cannot wait for each other.
+        row = {**stamp, "id": to_column(key) if isinstance(key, str) else key}
+        if value is None:
+            left.append(row)
+        else:
+            saved.append({**row, "document": encode(value), **kind.columns(value)})
+    session.many(f"{kind.one}_save", saved)
+    session.many(f"{kind.one}_leave", left)
+
+
+def _everything(session: Session, kind: _Kind[V], key: Callable[[Any], K], before: Mapping[K, V]) -> dict[K, V | None]:
+    """All that is kept, and None for what `before` has and the database no longer keeps."""
+    kept: dict[K, V | None] = {
+        key(row["id"]): decode(kind.type, row["document"]) for row in session.rows(f"{kind.many}_kept")
+    }
+    return kept | {gone: None for gone in before if gone not in kept}
+
+
+def _since(session: Session, kind: _Kind[V], key: Callable[[Any], K], **seen: object) -> dict[K, V | None]:
+    return {
+        key(row["id"]): decode(kind.type, row["document"]) if row["left_at"] is None else None
+        for row in session.rows(f"{kind.many}_changed", **seen)
+    }

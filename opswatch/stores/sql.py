@@ -1,0 +1,350 @@
+"""The store, once for both databases: state behind the head, the timeline, the promised messages."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from opswatch.core.changes import Changes, State
+from opswatch.core.effects import Effect, Entry, Record
+from opswatch.core.model import Verdict
+from opswatch.core.state import Incident, Watch
+from opswatch.errors import Conflict, StoreUnavailable
+from opswatch.stores import MessageRow, Promise, Stored, migrate, outbox, rows
+from opswatch.stores.codec import decode, decode_facts, encode_facts, from_column, from_us, to_column, to_us
+from opswatch.stores.database import Database, Row, Session
+from opswatch.stores.samples import KEPT, Point, Samples
+
+T = TypeVar("T")
+
+NEVER = -1  # nothing loaded yet
+TRIES_MAX = 5  # for what is beside the head, when the database prefers another transaction
+WATCHES_PER_BATCH = 200  # a few milliseconds each: the head is held meanwhile
+PRUNE_BATCH = 2_000
+ENDS_KEPT = timedelta(days=1)  # a node that was away for longer reads everything again
+SETTLED_KEPT = timedelta(days=90)
+LEASES_KEPT = timedelta(days=7)
+BEGINNING, END = -(2**63), 2**63 - 1
+
+
+class SqlStore:
+    """One per process, safe for its threads. `load` and `commit` belong to one owner, which has one State (the desk);
+    everything else may be called by anybody at any time."""
+
+    def __init__(self, database: Database, samples: Samples, *, dialect: str, samples_database: Database) -> None:
+        self._database, self._samples = database, samples
+        self._dialect, self._samples_database = dialect, samples_database
+        self._writer = uuid.uuid4().hex
+        self._owner = threading.RLock()
+        self._seen = NEVER
+        self._state: Callable[[], State | None] = lambda: None
+        self._held = threading.local()
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations applied. Safe when several nodes start at once."""
+        return [
+            *migrate.migrate(self._database, self._dialect),
+            *migrate.migrate(self._samples_database, self._dialect, samples=True),
+        ]
+
+    def missing_migrations(self) -> list[str]:
+        """Those this release has and the database has not."""
+        return [
+            *migrate.missing(self._database, self._dialect),
+            *migrate.missing(self._samples_database, self._dialect, samples=True),
+        ]
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # The head
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Load, decide and commit while holding the head: others queue. For who lost the swap twice in a row.
+
+        One transaction: it is durable when the block ends, and only then may the changes be taken over.
+        """
+        with self._owner:
+            seen = self._seen
+            try:
+                with self._database.writing() as session:
+                    session.run("head_touch")
+                    self._held.session = session
+                    try:
+                        yield
+                    finally:
+                        self._held.session = None
+            except BaseException:
+                self._seen = min(seen, self._seen)  # What was decided in it is not so: read it again.
+                raise
+
+    def load(self, state: State) -> bool:
+        """Bring `state` up to the head, reading only what changed since it was last loaded. False: it was current."""
+        with self._owner:
+            if self._state() is not state:
+                self._seen = NEVER
+            if not self.changed():
+                return False
+            with self._reading() as session:
+                head = session.rows("head")[0]
+                changes = rows.read(session, head, self._seen, self._writer, state)
+            state.apply(changes)
+            self._seen, self._state = head["version"], weakref.ref(state)
+            return True
+
+    def commit(self, changes: Changes, effects: Sequence[Effect], now: datetime) -> None:
+        """One transaction: advance the head (compare-and-swap against what was loaded), save what changed, append the
+        entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""
+        entries = [effect.entry for effect in effects if isinstance(effect, Record)]
+        if not (entries or changes.behind_head or changes.watches or any(map(outbox.is_kept, effects))):
+            return
+        with self._owner:
+            assert self._seen != NEVER, "commit without load: what was it decided on?"
+            with self._writing() as session:
+                position = self._swap(session, changes, len(entries))
+                rows.write(session, changes, self._seen + 1, self._writer, now)
+                _append(session, entries, position)
+                outbox.keep(session, effects, now)
+                session.ring()
+            self._seen += 1
+
+    def changed(self) -> bool:
+        """Whether somebody else committed since the last load: cheap, for polling every 50 ms."""
+        with self._asking() as session:
+            return bool(session.rows("head_version")[0]["version"] != self._seen)
+
+    def wait_for_change(self, timeout_s: float) -> bool:
+        """Until somebody else has committed (True) or the time is up. On PostgreSQL a commit wakes us; SQLite is asked
+        every 50 ms. For a thread of its own."""
+        return self._database.wait(timeout_s, self.changed)
+
+    def save_watches(self, watches: Mapping[str, Watch | None]) -> None:
+        """What checks remember, beside the head, None for what is gone: in short batches."""
+        items = list(watches.items())
+        for start in range(0, len(items), WATCHES_PER_BATCH):
+            self._write(partial(self._save_watches, dict(items[start : start + WATCHES_PER_BATCH])))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Promised messages
+
+    def claim(self, node: str, now: datetime, lease: timedelta, limit: int) -> list[Promise]:
+        """Take messages that are due: each by exactly one node. Pages before updates before announcements."""
+        with self._asking() as session:
+            if not session.rows("message_is_due", now=to_us(now)):
+                return []
+        return self._write(lambda session: outbox.claim(session, node, now, lease, limit))
+
+    def release(self, node: str, now: datetime) -> int:
+        """What `node` had claimed before it died is due again at once, marked as possibly sent; how many. For a node
+        that comes up: nobody else has its name."""
+        return self._write(lambda session: session.run("message_release", node=to_column(node), now=to_us(now)))
+
+    def still_wanted(self, message: str, now: datetime) -> bool:
+        """Whether a claimed message was not overtaken meanwhile, and the claim still holds: asked just before it is
+        sent."""
+        with self._asking() as session:
+            return bool(session.rows("message_wanted", id=to_column(message), now=to_us(now)))
+
+    def next_due(self) -> datetime | None:
+        """When the next message may be claimed; claimed ones when their lease runs out."""
+        with self._asking() as session:
+            due = session.rows("messages_next")[0]["due_at"]
+        return None if due is None else from_us(due)
+
+    def messages(self, incident: int | None = None, limit: int = 200) -> list[MessageRow]:
+        """The newest promises, of one incident or of all."""
+        with self._asking() as session:
+            if incident is None:
+                found = session.rows("messages_newest", limit=limit)
+            else:
+                found = session.rows("messages_of_incident", incident=incident, limit=limit)
+        return [outbox.message_row(row) for row in found]
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Questions
+
+    def timeline(
+        self,
+        *,
+        incident: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        kinds: Iterable[str] | None = None,
+        after: int = 0,
+        limit: int = 10_000,
+    ) -> list[Stored]:
+        """Entries in order of position: of one incident, in `[start, end)`, of these kinds, behind position `after`."""
+        wanted: dict[str, object] = {
+            "kinds": "" if kinds is None else f"|{'|'.join(kinds)}|",
+            "after": after,
+            "limit": limit,
+            "start": BEGINNING if start is None else to_us(start),
+            "end": END if end is None else to_us(end),
+        }
+        query = "timeline_after" if start is None and end is None else "timeline_between"
+        if incident is not None:
+            query, wanted["incident"] = "timeline_of_incident", incident
+        with self._asking() as session:
+            return [_stored(row) for row in session.rows(query, **wanted)]
+
+    def incident(self, number: int) -> Incident | None:
+        """Any incident, resolved and forgotten ones too."""
+        with self._asking() as session:
+            found = session.rows("incident", id=number)
+        return decode(Incident, found[0]["document"]) if found else None
+
+    def incidents(self, *, include_resolved: bool = False, limit: int = 500) -> list[Incident]:
+        """The newest first: what is not resolved, or everything there ever was."""
+        with self._asking() as session:
+            found = session.rows("incidents_newest" if include_resolved else "incidents_open", limit=limit)
+        return [decode(Incident, row["document"]) for row in found]
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Nodes
+
+    def beat(self, node: str, now: datetime, facts: Mapping[str, object]) -> None:
+        """Say that this node lives."""
+        document = encode_facts(facts)
+        self._write(lambda session: session.run("node_beat", id=to_column(node), now=to_us(now), facts=document))
+
+    def nodes(self) -> dict[str, tuple[datetime, Mapping[str, object]]]:
+        """Last sign of life of each node."""
+        with self._asking() as session:
+            found = session.rows("nodes")
+        return {from_column(row["id"]): (from_us(row["seen_at"]), decode_facts(row["facts"])) for row in found}
+
+    def lease(self, name: str, node: str, now: datetime, span: timedelta) -> bool:
+        """Take or keep a named lease (the records lease, one run of a scheduled job). False: another node has it."""
+        taken = self._write(
+            lambda session: session.rows(
+                "lease_take", id=to_column(name), node=to_column(node), now=to_us(now), held_until=to_us(now + span)
+            )
+        )
+        return bool(taken)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Samples and upkeep
+
+    def record_samples(self, rows: Sequence[tuple[str, str, Verdict]]) -> None:
+        """(check, target, verdict): history of values, beside the head."""
+        self._samples.record(rows)
+
+    def samples(self, check: str, target: str, start: datetime, end: datetime, limit: int = 10_000) -> list[Point]:
+        """Values seen in `[start, end)`, oldest first; `took_s` of each look is one of them."""
+        return self._samples.of_check(check, target, start, end, limit)
+
+    def prune(self, now: datetime, *, samples: timedelta = KEPT) -> int:
+        """Forget what has been over for long, a bounded number at a time; how many rows went. Incidents, overrides and
+        the timeline stay."""
+        gone = self._write(lambda session: self._prune(session, now))
+        return gone + self._samples.prune(now, samples)
+
+    def check_integrity(self) -> list[str]:
+        """Problems found, empty when sound. Reads everything: not for every minute."""
+        with self._reading() as session:
+            head, shape = session.rows("head")[0], session.rows("timeline_shape")[0]
+        problems = [*self._database.check_integrity(), *self._samples_database.check_integrity()]
+        if shape["last"] != head["position"]:
+            problems.append(f"timeline: ends at {shape['last']}, but the head is at {head['position']}")
+        if shape["entries"] != (shape["last"] - shape["first"] + 1 if shape["entries"] else 0):
+            problems.append(f"timeline: {shape['entries']} entries from {shape['first']} to {shape['last']}: not dense")
+        return problems + [f"migration {name} is missing" for name in self.missing_migrations()]
+
+    def close(self) -> None:
+        self._samples.close()
+        self._database.close()
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _swap(self, session: Session, changes: Changes, entries: int) -> int:
+        standing = rows.standing(changes)
+        moved = session.rows("head_swap", seen=self._seen, entries=entries, standing=standing)
+        if not moved:
+            raise Conflict(f"{self._database.place}: the head has moved on from {self._seen}")
+        return int(moved[0]["position"]) - entries
+
+    def _save_watches(self, batch: Mapping[str, Watch | None], session: Session) -> None:
+        """Holding the head, so that no node can load past the version these rows carry before it can see them."""
+        session.run("head_touch")
+        version = session.rows("head_version")[0]["version"] + 1
+        rows.write_watches(session, batch, version, self._writer)
+
+    def _prune(self, session: Session, now: datetime) -> int:
+        ended, settled = to_us(now - ENDS_KEPT), to_us(now - SETTLED_KEPT)
+        session.run("head_touch")
+        ends = sum(
+            session.run(query, before=ended, limit=PRUNE_BATCH)
+            for query in ("prune_alerts", "prune_silences", "prune_watches")
+        )
+        if ends:
+            session.run("prune_mark")
+        others = sum(session.run(q, before=settled, limit=PRUNE_BATCH) for q in ("prune_messages", "prune_cards"))
+        return ends + others + session.run("prune_leases", before=to_us(now - LEASES_KEPT), limit=PRUNE_BATCH)
+
+    @contextmanager
+    def _asking(self) -> Iterator[Session]:
+        if (held := self._in_turn()) is not None:
+            yield held
+            return
+        with self._database.asking() as session:
+            yield session
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        if (held := self._in_turn()) is not None:
+            yield held
+            return
+        with self._database.reading() as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        if (held := self._in_turn()) is not None:
+            yield held
+            return
+        with self._database.writing() as session:
+            yield session
+
+    def _in_turn(self) -> Session | None:
+        held: Session | None = getattr(self._held, "session", None)
+        return held
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        for _ in range(TRIES_MAX):
+            try:
+                with self._writing() as session:
+                    return work(session)
+            except Conflict:
+                if self._in_turn() is not None:
+                    raise
+        raise StoreUnavailable(f"{self._database.place}: lost against other transactions {TRIES_MAX} times; try again")
+
+
+def _append(session: Session, entries: Sequence[Entry], position: int) -> None:
+    session.many(
+        "entry_append",
+        [
+            {
+                "position": place,
+                "at": to_us(entry.at),
+                "kind": to_column(entry.kind),
+                "incident": entry.incident,
+                "by_whom": None if entry.by is None else to_column(entry.by),
+                "facts": encode_facts(entry.facts),
+            }
+            for place, entry in enumerate(entries, start=position + 1)
+        ],
+    )
+
+
+def _stored(row: Row) -> Stored:
+    by = None if row["by_whom"] is None else from_column(row["by_whom"])
+    entry = Entry(
+        from_us(row["at"]), from_column(row["kind"]), row["incident"], by=by, facts=decode_facts(row["facts"])
+    )
+    return Stored(row["position"], entry)

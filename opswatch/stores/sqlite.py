@@ -1,0 +1,226 @@
+"""The embedded database: one writer, readers that never wait for it, and words for everything that can go wrong."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from opswatch.clock import monotonic_s
+from opswatch.errors import StoreUnavailable
+from opswatch.stores.database import NO_TABLES, NoTables, Pool, Row, Session
+from opswatch.stores.named import queries
+
+BUSY_S = 5.0  # how long another process may hold the write lock before we say so
+READERS_MAX = 8
+POLL_S = 0.05  # a commit by the command line is seen within this
+MEMORY = ":memory:"
+
+
+class SqliteDatabase:
+    """One file. `durable` waits for the disk at each commit; `checkpoints` is for the daemon alone (trap 5).
+
+    The file is made with mode 0660 less the umask, so that the service's group may use it. `:memory:` is one
+    connection that everybody shares; it dies with the process.
+    """
+
+    def __init__(self, path: str, *, read_only: bool = False, checkpoints: bool = True, durable: bool = True) -> None:
+        self.place = f"sqlite:{path}"
+        self._path, self._read_only = path, read_only
+        self._checkpoints, self._durable = checkpoints, durable
+        in_memory = path == MEMORY
+        self._writers: Pool[sqlite3.Connection] = Pool(
+            self._open_writer, _close, size=1, wait_s=2 * BUSY_S, place=self.place, keep=in_memory
+        )
+        self._readers = self._writers if in_memory else self._pool_of_readers()
+        self._is_closed = threading.Event()
+
+    @contextmanager
+    def asking(self) -> Iterator[Session]:
+        """One question on a reader."""
+        with self._readers.taken() as connection, self._in_words():
+            yield SqliteSession(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A snapshot: what is committed meanwhile is not seen."""
+        with self._readers.taken() as connection, self._in_words(), _transaction(connection, "BEGIN"):
+            yield SqliteSession(connection)
+
+    @contextmanager
+    def writing(self, *, patient: bool = False) -> Iterator[Session]:
+        """The write lock is taken at once: a lock asked for halfway is refused without waiting (trap 2)."""
+        with (
+            self._writers.taken() as connection,
+            self._in_words(),
+            _waiting(connection, patient),
+            _transaction(connection, "BEGIN IMMEDIATE"),
+        ):
+            yield SqliteSession(connection)
+
+    def wait(self, timeout_s: float, changed: Callable[[], bool]) -> bool:
+        """Ask every 50 ms: the file cannot call us."""
+        deadline = monotonic_s() + timeout_s
+        while not changed():
+            left = deadline - monotonic_s()
+            if left <= 0 or self._is_closed.wait(min(POLL_S, left)):
+                return False
+        return True
+
+    def check_integrity(self) -> list[str]:
+        """Read the whole file; what SQLite finds wrong, empty when sound."""
+        with self._readers.taken() as connection, self._in_words():
+            found = [str(row[0]) for row in connection.execute(queries("sqlite.sql")["integrity"])]
+        return [] if found == ["ok"] else [f"{self.place}: {line}" for line in found]
+
+    def close(self) -> None:
+        self._is_closed.set()
+        self._readers.close()
+        self._writers.close()
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _pool_of_readers(self) -> Pool[sqlite3.Connection]:
+        return Pool(self._open, _close, size=READERS_MAX, wait_s=2 * BUSY_S, place=self.place)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        connection = self._open()
+        with self._in_words():
+            own = queries("sqlite.sql")
+            if not self._read_only:
+                _enter_wal(connection)
+            connection.execute(own["synchronous_full" if self._durable else "synchronous_normal"])
+            connection.execute(own["checkpoint_often" if self._checkpoints else "checkpoint_never"])
+            connection.execute(own["journal_limit"])
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        with self._in_words():
+            if self._path == MEMORY:
+                return _connect(MEMORY, uri=False)
+            if not self._read_only:
+                self._make_file()
+            mode = "ro" if self._read_only else "rw"
+            connection = _connect(f"file:{quote(str(Path(self._path).absolute()))}?mode={mode}", uri=True)
+            connection.execute(queries("sqlite.sql")["checkpoint_never"])
+            return connection
+
+    def _make_file(self) -> None:
+        path = Path(self._path)
+        if path.exists():
+            return
+        try:
+            path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o660))
+        except OSError as error:
+            raise StoreUnavailable(f"{self.place} cannot be made: {error.strerror}; {_WHO_MAY}") from error
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if "no such table" in str(error):
+                raise NoTables(f"{self.place} {NO_TABLES}") from error
+            advice = _ADVICE.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
+            if advice is None:
+                raise  # Ours: a row that the schema forbids, a query that is wrong.
+            raise StoreUnavailable(f"{self.place} {advice} ({error})") from error
+
+
+class SqliteSession:
+    """Queries by name, on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queries = queries("queries.sql")
+
+    def rows(self, query: str, **parameters: object) -> list[Row]:
+        return self._connection.execute(self._queries[query], parameters).fetchall()
+
+    def run(self, query: str, **parameters: object) -> int:
+        return self._connection.execute(self._queries[query], parameters).rowcount
+
+    def many(self, query: str, batch: Sequence[Mapping[str, object]]) -> None:
+        if batch:
+            self._connection.executemany(self._queries[query], batch)
+
+    def raw(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def ring(self) -> None:
+        """Nothing to do: who waits asks the file."""
+
+
+def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        name, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):
+        connection.close()
+
+
+@contextmanager
+def _waiting(connection: sqlite3.Connection, patient: bool) -> Iterator[None]:
+    if not patient:
+        yield
+        return
+    own = queries("sqlite.sql")
+    connection.execute(own["busy_long"])
+    try:
+        yield
+    finally:
+        connection.execute(own["busy_short"])
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # A full disk has rolled back already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        raise
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Changing the journal needs the file to oneself and does not wait for it: of several starters one succeeds, the
+    others see that it is done."""
+    own = queries("sqlite.sql")
+    deadline = monotonic_s() + BUSY_S
+    pause = threading.Event()
+    while connection.execute(own["journal_mode"]).fetchone()[0] not in ("wal", "memory"):
+        try:
+            connection.execute(own["journal_wal"])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic_s() > deadline:
+                raise
+            pause.wait(0.02)
+
+
+_WHO_MAY = "the service's group may use it: `sudo usermod -aG opswatch $USER`, then log in again"
+
+
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: f"stayed locked for {BUSY_S:g} s: another process holds it, see `fuser -v` on the file",
+    sqlite3.SQLITE_LOCKED: "is locked within this process; try again",
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full; free some space, nothing was half written",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk fails or is full; see `dmesg` and `df`",
+    sqlite3.SQLITE_READONLY: f"is read-only for this user; {_WHO_MAY}",
+    sqlite3.SQLITE_PERM: f"may not be used by this user; {_WHO_MAY}",
+    sqlite3.SQLITE_CANTOPEN: f"cannot be opened: it does not exist, or this user may not; {_WHO_MAY}",
+    sqlite3.SQLITE_CORRUPT: "is damaged: stop opswatch, keep a copy, restore the last backup",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite file: check `store` in config.toml",
+}
