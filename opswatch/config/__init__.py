@@ -1,0 +1,75 @@
+"""config.toml, checks/*.toml → a Plan for the core and Settings for the shell; or every problem at once.
+
+`load(path, kinds)` is handed the plug-in lookup (`plugins.kinds()`), so it needs no probe and no channel. What is only
+needed once something is wrong, or only by `opswatch config`, is imported then: a command must start in a quarter of a
+second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from opswatch.config.files import fingerprint
+from opswatch.config.load import load
+from opswatch.config.settings import (
+    ChannelSettings,
+    Deadman,
+    Inspection,
+    Kinds,
+    Loaded,
+    Retention,
+    Settings,
+    TokenSettings,
+    WebSettings,
+)
+from opswatch.core.state import Override, Silence
+from opswatch.errors import Problem
+
+__all__ = [
+    "ChannelSettings",
+    "Deadman",
+    "Inspection",
+    "Kinds",
+    "Loaded",
+    "Retention",
+    "Settings",
+    "TokenSettings",
+    "WebSettings",
+    "check_stored",
+    "fingerprint",
+    "lint",
+    "load",
+    "show",
+    "show_text",
+]
+
+
+def lint(loaded: Loaded, now: datetime, overrides: Iterable[Override] = ()) -> list[Problem]:
+    """What is allowed and probably not meant (SPEC 4): levels nobody reaches, personal rules longer than the level's
+    wait, P2 louder than P1, nobody to page, rosters with gaps in the 30 days after `now`."""
+    from opswatch.config.lints import lint as found
+
+    return found(loaded, now, tuple(overrides))
+
+
+def check_stored(loaded: Loaded, overrides: Iterable[Override], silences: Iterable[Silence]) -> list[Problem]:
+    """What the store holds that this configuration no longer knows: people and rosters of overrides, owners of
+    silences."""
+    from opswatch.config.stored import check
+
+    return check(loaded, overrides, silences)
+
+
+def show(loaded: Loaded) -> dict[str, object]:
+    """What is in force, defaults filled in, as JSON values; secrets masked, references shown as written."""
+    from opswatch.config.shown import as_values
+
+    return as_values(loaded)
+
+
+def show_text(loaded: Loaded) -> str:
+    """`show` as TOML, for reading."""
+    from opswatch.config.shown import as_toml
+
+    return as_toml(loaded)

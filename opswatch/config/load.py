@@ -1,0 +1,145 @@
+"""From a path to a Loaded configuration, or to the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from opswatch.config import files, rules, schema, shell, what, who, windows
+from opswatch.config.names import Names
+from opswatch.config.problems import Problems, Source
+from opswatch.config.references import resolve_all
+from opswatch.config.settings import Kinds, Loaded, Settings
+from opswatch.config.tables import Tables, read_tables
+from opswatch.core.plan import Check, Plan, Service, Target
+from opswatch.errors import ConfigError
+
+
+def load(path: Path, kinds: Kinds, *, now: datetime | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """The configuration at `path` with its check files, validated as a whole; nothing is half loaded.
+
+    `now` (aware) only chooses which shifts are listed when somebody unknown stands in a roster, and which years of
+    calendars are looked at for missing work days. `environ` is what `env:NAME` is read from, by default this
+    process's. Raises ConfigError with every problem at once, each with file, line, table and key.
+    """
+    problems, warnings = Problems(), Problems()
+    sources, data = files.read(path, problems)
+    surroundings = environ if environ is not None else os.environ
+    tables = read_tables([(source, _resolved(source, surroundings, problems)) for source in sources], problems)
+    _check_folders(sources[0], path, problems)
+    plan, settings = _build(tables, path, kinds, problems, warnings, now)
+    if problems:
+        raise ConfigError(problems.listed())
+    return Loaded(
+        plan=plan,
+        settings=settings,
+        warnings=warnings.listed(),
+        files=list(data),
+        fingerprint=files.digest(data.items()),
+        sources=tuple(sources),
+    )
+
+
+def _resolved(source: Source, environ: Mapping[str, str], problems: Problems) -> Mapping[str, Any]:
+    exempt = shell.reference_exempt(source.document)
+    found = resolve_all(
+        dict(source.document),
+        environ,
+        lambda path, words: problems.cannot_resolve(source.place(*path), words),
+        lambda path: path in exempt,
+    )
+    return cast("Mapping[str, Any]", found)
+
+
+def _check_folders(main: Source, path: Path, problems: Problems) -> None:
+    """A folder that is named must be there; those that are not named may be missing."""
+    for key in ("checks", "playbooks"):
+        place = main.place("opswatch", key)
+        if isinstance(place.value, str) and not files.folder(main.document, path, key).is_dir():
+            problems.add(place, f"a folder that exists (relative paths start at {path.parent.resolve()})")
+
+
+def _build(
+    tables: Tables, path: Path, kinds: Kinds, problems: Problems, warnings: Problems, now: datetime | None
+) -> tuple[Plan, Settings]:
+    names = Names.of(tables, problems)
+    top = tables.one("opswatch", schema.Opswatch)
+    node = top.node or socket.gethostname() or "node"
+    settings = _settings(tables, names, path, node, kinds, problems)
+    calendars = windows.Calendars(problems)
+    carriers = who.Carriers(kinds, dict(settings.channels))
+    zone = top.timezone
+    people = who.people(tables, names, carriers, timezone=zone, language=top.language, warnings=warnings)
+    rosters = who.rosters(tables, names, calendars, people, timezone=zone, now=now)
+    pools = who.pools(tables, names, people)
+    services = what.services(tables, names)
+    targets = what.targets(tables, names, kinds, warnings)
+    alerts = tables.one("alerts", schema.Alerts)
+    around = what.Surroundings(names, kinds, targets, services, alerts, zone, settings.playbooks_dir, warnings)
+    checks = what.checks(tables, around)
+    labels = _labels(services, targets, checks)
+    policies = rules.policies(tables, names, calendars, people, timezone=zone)
+    plan = Plan(
+        name=top.name,
+        node=node,
+        mode=top.mode,
+        timezone=zone,
+        language=top.language,
+        services=services,
+        targets=targets,
+        people=people,
+        rosters=rosters,
+        policies=policies,
+        pools=pools,
+        routes=rules.routes(tables, names, calendars, policies, timezone=zone, warnings=warnings),
+        classify=rules.classify(tables, names, calendars, timezone=zone, warnings=warnings),
+        priorities=rules.priorities(tables),
+        checks=checks,
+        channels=frozenset(settings.channels),
+        maintenance=rules.maintenance(tables, names, timezone=zone, labels=labels),
+        calendars=calendars.named,
+        digest=rules.digest(tables, names, timezone=zone),
+        reopen_after=alerts.reopen_after,
+        group_by=rules.group_by(tables, names, labels),
+        group_window=tables.one("grouping", schema.Grouping).window,
+        pages_per_hour_max=tables.one("mercy", schema.Mercy).pages_per_hour_max,
+    )
+    shell.warn_of_what_waits(tables, warnings)
+    if now is not None:
+        calendars.warn_of_guesses(now, warnings)
+    return plan, replace(settings, channels={**settings.channels, **carriers.implied})
+
+
+def _settings(tables: Tables, names: Names, path: Path, node: str, kinds: Kinds, problems: Problems) -> Settings:
+    top = tables.one("opswatch", schema.Opswatch)
+    base_dir = path.parent.resolve()
+    data_dir = base_dir / top.data_dir
+    web = shell.web(tables, base_dir, problems)
+    return Settings(
+        path=path.resolve(),
+        base_dir=base_dir,
+        data_dir=data_dir,
+        store=shell.store(tables, base_dir, data_dir, problems),
+        public_url=shell.public_url(tables, web, node, problems),
+        checks_dir=base_dir / (top.checks or files.CHECKS_DEFAULT),
+        playbooks_dir=base_dir / (top.playbooks or files.PLAYBOOKS_DEFAULT),
+        web=web,
+        channels=shell.channels(tables, kinds, problems),
+        tokens=shell.tokens(tables, problems),
+        deadman=shell.deadman(tables, problems),
+        retention=shell.retention(tables),
+        inspections=shell.inspections(tables, names, timezone=top.timezone),
+    )
+
+
+def _labels(
+    services: Mapping[str, Service], targets: Mapping[str, Target], checks: Mapping[str, Check]
+) -> frozenset[str]:
+    """Every label that anything carries."""
+    owners: list[Service | Target | Check] = [*services.values(), *targets.values(), *checks.values()]
+    return frozenset(key for owner in owners for key in owner.labels)

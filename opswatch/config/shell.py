@@ -1,0 +1,236 @@
+"""Channels, the web door, tokens, paths: what the shell needs and the core does not."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from opswatch.config import schema
+from opswatch.config.names import Names
+from opswatch.config.problems import Place, Problems
+from opswatch.config.settings import (
+    ChannelSettings,
+    Deadman,
+    Inspection,
+    Kinds,
+    Retention,
+    TokenSettings,
+    WebSettings,
+)
+from opswatch.config.suggest import listed
+from opswatch.config.tables import Entry, Tables, validated
+from opswatch.core.model import Secret
+from opswatch.errors import PluginNotFound
+
+TOKEN_LENGTH_MIN = 16
+
+
+def channels(tables: Tables, kinds: Kinds, problems: Problems) -> dict[str, ChannelSettings]:
+    """Every `[[channel]]`, its own keys validated by its kind's model."""
+    return {entry.value.id: _channel(entry, tables, kinds, problems) for entry in tables.all("channel", schema.Channel)}
+
+
+def _channel(entry: Entry[schema.Channel], tables: Tables, kinds: Kinds, problems: Problems) -> ChannelSettings:
+    table, place = entry.value, entry.place
+    own = {k: v for k, v in tables.raw[place.source.shown, place.path].items() if k not in ("id", "kind")}
+    raw = place.value
+    config = None
+    try:
+        model = kinds.channel_model(table.kind)
+    except PluginNotFound as trouble:
+        known = kinds.known_channels()
+        words = str(trouble) if table.kind in known else f"no channel is of this kind; known are {listed(known)}"
+        problems.unknown(place.at("kind"), table.kind, known, words)
+        model = None
+    if model is not None:
+        if "to" not in model.model_fields:
+            own.pop("to", None)
+        config = validated(model, _with_secrets(model, own), place, problems)
+    return ChannelSettings(table.id, table.kind, config, table.to, raw if isinstance(raw, Mapping) else {})
+
+
+def _with_secrets(model: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Text for fields that are `Secret`s becomes one, and remembers where it came from."""
+    wanted = {
+        info.alias or name for name, info in model.model_fields.items() if "Secret" in _type_names(info.annotation)
+    }
+    return {
+        key: Secret(str(value), getattr(value, "source", "")) if key in wanted and isinstance(value, str) else value
+        for key, value in own.items()
+    }
+
+
+def _type_names(annotation: Any) -> set[str]:
+    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
+        return {annotation.__name__} if annotation is Secret else set()
+    return {name for part in getattr(annotation, "__args__", ()) for name in _type_names(part)}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The web door
+
+
+def web(tables: Tables, base_dir: Path, problems: Problems) -> WebSettings:
+    table = tables.one("web", schema.Web)
+    entry = tables.singles.get("web")
+    host, port = _host_and_port(table.listen)
+    if entry is not None:
+        place = entry.place
+        if port is None:
+            problems.add(place.at("listen"), "an address and a port, such as '127.0.0.1:8470' or '[::]:8470'")
+        elif not is_loopback(host) and not tables.known("token"):
+            words = "without a [[token]] only loopback, such as '127.0.0.1:8470': anybody could read and acknowledge"
+            problems.add(place.at("listen"), words)
+        for index, proxy in enumerate(table.trusted_proxies):
+            if not _is_network(proxy):
+                problems.add(place.at("trusted_proxies", index), "an address or a network such as '10.0.0.0/8'")
+        _check_tls(table, place, base_dir, problems)
+    return WebSettings(
+        host=host,
+        port=port or 0,
+        loopback=table.loopback,
+        tls_cert=base_dir / table.tls_cert if table.tls_cert else None,
+        tls_key=base_dir / table.tls_key if table.tls_key else None,
+        trusted_proxies=tuple(table.trusted_proxies),
+    )
+
+
+def _check_tls(table: schema.Web, place: Place, base_dir: Path, problems: Problems) -> None:
+    if (table.tls_cert is None) != (table.tls_key is None):
+        problems.add(place, "tls_cert and tls_key come together", seen="")
+    for key, file in (("tls_cert", table.tls_cert), ("tls_key", table.tls_key)):
+        if file is not None and not (base_dir / file).is_file():
+            problems.add(place.at(key), "a PEM file that exists")
+
+
+def _host_and_port(listen: str) -> tuple[str, int | None]:
+    host, colon, port = listen.strip().rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        return listen, None
+    is_port = colon and port.isascii() and port.isdigit() and int(port) <= 65535
+    return (host or "0.0.0.0", int(port)) if is_port and _is_host(host) else (listen, None)
+
+
+def _is_host(host: str) -> bool:
+    return " " not in host and "/" not in host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a door that listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def public_url(tables: Tables, web: WebSettings, node: str, problems: Problems) -> str:
+    """Where links in pages lead, without a slash at the end; by default to the web door itself."""
+    written = tables.one("opswatch", schema.Opswatch).public_url
+    if written is None:
+        host = node if web.host in ("0.0.0.0", "::") else f"[{web.host}]" if ":" in web.host else web.host
+        return f"{'https' if web.tls_cert else 'http'}://{host}:{web.port}"
+    try:
+        parts = urlsplit(written)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        problems.add(tables.singles["opswatch"].place.at("public_url"), "a URL such as 'https://opswatch.example.com'")
+    return written.rstrip("/")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The store, tokens, the rest
+
+
+def store(tables: Tables, base_dir: Path, data_dir: Path, problems: Problems) -> Secret:
+    """`sqlite:/absolute/path` or a postgresql URL; by default a file in `data_dir`."""
+    written = tables.one("opswatch", schema.Opswatch).store
+    if written is None:
+        return Secret(f"sqlite:{data_dir / 'opswatch.db'}", "data_dir")
+    url = written.reveal()
+    if url.startswith(("postgresql://", "postgres://")):
+        return written
+    if url.startswith("sqlite:") and url != "sqlite:":
+        path = url.removeprefix("sqlite:")
+        return written if path == ":memory:" else Secret(f"sqlite:{base_dir / path}", written.source or url)
+    problems.add(tables.singles["opswatch"].place.at("store"), "sqlite:PATH or postgresql://user@host/db")
+    return written
+
+
+def tokens(tables: Tables, problems: Problems) -> tuple[TokenSettings, ...]:
+    found = []
+    for entry in tables.all("token", schema.Token):
+        table = entry.value
+        if len(table.secret.reveal()) < TOKEN_LENGTH_MIN:
+            words = f"at least {TOKEN_LENGTH_MIN} characters, such as `openssl rand -hex 24` prints"
+            problems.add(entry.place.at("secret"), words)
+        found.append(TokenSettings(table.id, table.secret, frozenset(table.may)))
+    return tuple(found)
+
+
+def deadman(tables: Tables, problems: Problems) -> Deadman | None:
+    entry = tables.singles.get("deadman")
+    if entry is None:
+        return None
+    table: schema.Deadman = entry.value
+    if not table.url.reveal().startswith(("http://", "https://")):
+        problems.add(entry.place.at("url"), "a URL that begins with https:// (or http://)")
+    return Deadman(table.url, table.every)
+
+
+def retention(tables: Tables) -> Retention:
+    table = tables.one("retention", schema.Retention)
+    return Retention(table.samples, table.rollups, table.evidence, table.timeline)
+
+
+def inspections(tables: Tables, names: Names, *, timezone: str) -> tuple[Inspection, ...]:
+    found = []
+    for entry in tables.all("inspection", schema.Inspection):
+        table, place = entry.value, entry.place
+        names.check_targets(table.deliver, place.at("deliver"))
+        zone, checks = table.timezone or timezone, tuple(table.checks)
+        found.append(Inspection(table.id, table.cron, zone, checks, tuple(table.deliver)))
+    return tuple(found)
+
+
+def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:
+    """Keys this release takes and does nothing with yet, wherever they are written."""
+    for table in schema.NOT_YET_ACTED_ON:
+        entries = tables.arrays.get(table, []) + ([tables.singles[table]] if table in tables.singles else [])
+        for entry in entries:
+            _waits(entry.place, warnings)
+    for table, keys in (("grouping", ("storm",)), ("alerts", ("resolve_timeout", "silent_close"))):
+        for key in keys:
+            if table in tables.singles and (place := tables.singles[table].place.at(key)).is_written:
+                _waits(place, warnings)
+
+
+def _waits(place: Place, warnings: Problems) -> None:
+    warnings.add(place, "accepted, but this release does not act on it yet", seen="")
+
+
+def reference_exempt(document: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:
+    """Where `file:` is no reference but a path to look at: the url of a target that is a log."""
+    found = document.get("target", [])
+    targets = found if isinstance(found, list) else []
+    return frozenset(
+        ("target", index, "url")
+        for index, target in enumerate(targets)
+        if isinstance(target, Mapping) and (target.get("kind") == "log" or "*" in str(target.get("url", "")))
+    )
