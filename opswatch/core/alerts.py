@@ -319,12 +319,13 @@ def announce(m: Moment, alert: Alert) -> None:
         return
     alert = replace(alert, quiet=None, announced=alert.health)
     incident = m.draft.incident(alert.incident) if alert.incident is not None else None
-    if incident is not None and incident.status is not Status.RESOLVED:
+    is_open = incident is not None and incident.status is not Status.RESOLVED
+    if incident is not None and (is_open or alert.priority >= incident.priority):
+        # Resolved by hand and no worse since: `reopen_after` decides.
         m.draft.changes.alerts[alert.key] = alert
-        _worsened(m, alert)
-        return
-    if incident is not None and alert.priority >= incident.priority:
-        m.draft.changes.alerts[alert.key] = alert  # Resolved by hand, no worse: `reopen_after` decides.
+        m.record("alert_announced", incident=incident.number, alert=alert.key, state=str(alert.health))
+        if is_open:
+            _worsened(m, alert)
         return
     _open_or_join(m, alert, labels)
 
@@ -340,6 +341,7 @@ def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
     incident = grouping.joinable(m.plan, m.draft, group, m.now)
     number = incident.number if incident else m.draft.standing.incident_last + 1
     if alert.incident is not None and (old := m.draft.incident(alert.incident)) is not None:
+        m.record("alert_left", incident=old.number, alert=alert.key)
         incidents.leave(m, old, alert.key)
     m.draft.changes.alerts[alert.key] = alert = replace(alert, incident=number)
     if incident is not None:

@@ -178,12 +178,13 @@ def _remove_override(m: Moment, command: RemoveOverride) -> None:
         m.refuse("bad_span", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
         return
     m.draft.changes.overrides[override.id] = replace(override, end=start) if override.start < start else None
-    tail = None
+    kept = [override.id] if override.start < start else []
     if end < override.end:
         tail = m.draft.standing.override_last + 1 if override.start < start else override.id
         if tail != override.id:
             m.draft.standing = replace(m.draft.standing, override_last=tail)
         m.draft.changes.overrides[tail] = replace(override, id=tail, start=end)
+        kept.append(tail)
     m.record(
         "override_removed",
         by=command.by,
@@ -192,7 +193,7 @@ def _remove_override(m: Moment, command: RemoveOverride) -> None:
         roster=override.roster,
         start=start,
         end=end,
-        rest=tail,
+        kept=kept,
     )
     m.done("override_removed", id=override.id, roster=override.roster)
 

@@ -132,7 +132,8 @@ class Engine:
             if incident.status is not Status.RESOLVED:
                 escalation.keep(m, escalation.follow_plan(m, incident))
         arrangements.quiet_ended(m)
-        m.draft.changes.fresh_until = m.now
+        if m.draft.started_at is not None:
+            m.draft.changes.fresh_until = m.now
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ def opened(
         why=why,
         policy=incident.policy,
         alert=alert.key if alert else None,
+        state=str(alert.health) if alert else None,
         text=summary,
     )
     return incident
@@ -124,7 +125,7 @@ def open_for(m: Moment, alert: Alert, group: str, service: str | None, title: st
 
 def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
     """Joining pages nobody unless it raises the priority; the owner of an acknowledged incident gets one message."""
-    m.record("alert_joined", incident=incident.number, alert=alert.key, title=alert.sentence)
+    m.record("alert_joined", incident=incident.number, alert=alert.key, state=str(alert.health), text=alert.sentence)
     incident = replace(incident, alerts=(*incident.alerts, alert.key), joined_at=m.now)
     if alert.priority < incident.priority:
         return escalation.keep(m, raise_priority(m, incident, alert.priority, alert.why))
@@ -142,16 +143,26 @@ def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
 def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, *, by: str | None = None) -> Incident:
     """The priority rose: it is routed again. Another policy starts at its level 1; under the same one, people already
     paged get the new priority's steps now; an acknowledgement is broken, and owner and level 1 are paged."""
-    m.record("raised", incident=incident.number, by=by, before=str(incident.priority), priority=str(priority), why=why)
+    waits = incident.held_until is not None or incident.snoozed_until is not None
+    breaks_ack = incident.status is ACKNOWLEDGED and not waits
+    m.record(
+        "raised",
+        incident=incident.number,
+        by=by,
+        before=str(incident.priority),
+        priority=str(priority),
+        why=why,
+        breaks_ack=breaks_ack or None,
+    )
     owner = incident.owner
     incident = replace(incident, priority=priority, why=why)
     policy = escalation.route(m, incident)
     same = policy == incident.policy
     incident = replace(incident, policy=policy)
     _announce(m, incident, "raised")
-    if incident.held_until is not None or incident.snoozed_until is not None:
+    if waits:
         return incident
-    if incident.status is ACKNOWLEDGED:
+    if breaks_ack:
         incident = replace(incident, status=TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
         extra = (f"person:{owner}",) if owner in m.plan.people else ()
         return escalation.start(m, incident, PageReason.RAISED, extra=extra)
@@ -279,6 +290,10 @@ def due(m: Moment, incident: Incident) -> None:
 
 def _due_resolved(m: Moment, incident: Incident) -> None:
     if incident.reopen_at is not None and incident.reopen_at <= m.now and incident.alerts:
+        if (held := hold(m, incident)) is not None:
+            m.record("held", incident=incident.number, why=held.why, reason=held.reason, until=held.until)
+            escalation.keep(m, replace(incident, reopen_at=held.until))
+            return
         why = "resolved by hand, still failing"
         escalation.keep(m, reopen(m, incident, PageReason.QUIET_ENDED, by=None, why=why))
     elif incident.reopen_at is None and (incident.resolved_at or m.now) + escalation.KEEP_RESOLVED <= m.now:

@@ -1,0 +1,168 @@
+"""Reading the timeline: replaying its entries must give back the state (law 7: the log is the truth)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from opswatch.core.changes import State
+from opswatch.core.effects import Entry
+from opswatch.core.model import Status
+
+
+@dataclass(slots=True)
+class Line:
+    """What the book says of one open incident."""
+
+    status: str
+    priority: str
+    owner: str | None = None
+    service: str | None = None
+    alerts: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Book:
+    """The state as the timeline tells it: open incidents, what was announced of each alert, what is arranged."""
+
+    incidents: dict[int, Line] = field(default_factory=dict)
+    announced: dict[str, str | None] = field(default_factory=dict)
+    silences: set[int] = field(default_factory=set)
+    overrides: set[int] = field(default_factory=set)
+    is_paused: bool = False
+
+    def open_incidents(self) -> dict[int, Line]:
+        return {number: line for number, line in self.incidents.items() if line.status != Status.RESOLVED}
+
+
+def book_of(state: State) -> Book:
+    """The same view, taken from the state itself. Resolved incidents are left out: they leave it after a day."""
+    return Book(
+        incidents={
+            number: Line(str(one.status), str(one.priority), one.owner, one.service, set(one.alerts))
+            for number, one in state.incidents.items()
+            if one.status is not Status.RESOLVED
+        },
+        announced={key: str(alert.announced) if alert.announced else None for key, alert in state.alerts.items()},
+        silences=set(state.silences),
+        overrides=set(state.overrides),
+        is_paused=state.standing.paused_until is not None,
+    )
+
+
+def replay(entries: Iterable[Entry], book: Book | None = None) -> Book:
+    """The book after these entries, in order. Entries that change nothing of it are passed over."""
+    book = book or Book()
+    for entry in entries:
+        if (read := _READERS.get(entry.kind)) is not None:
+            read(book, entry, entry.facts)
+    return book
+
+
+Facts = Mapping[str, object]
+
+
+def _text(facts: Facts, name: str) -> str | None:
+    value = facts.get(name)
+    return None if value is None else str(value)
+
+
+def _triggered(book: Book, entry: Entry, facts: Facts) -> None:
+    line = Line(Status.TRIGGERED, str(facts["priority"]), None, _text(facts, "service"))
+    book.incidents[entry.incident or 0] = line
+    _joined(book, entry, facts)
+
+
+def _joined(book: Book, entry: Entry, facts: Facts) -> None:
+    if (key := _text(facts, "alert")) is not None:
+        book.incidents[entry.incident or 0].alerts.add(key)
+        book.announced[key] = _text(facts, "state")
+
+
+def _fired(book: Book, entry: Entry, facts: Facts) -> None:
+    book.announced[str(facts["alert"])] = None
+
+
+def _announced(book: Book, entry: Entry, facts: Facts) -> None:
+    book.announced[str(facts["alert"])] = _text(facts, "state")
+
+
+def _ended(book: Book, entry: Entry, facts: Facts) -> None:
+    key = str(facts["alert"])
+    book.announced.pop(key, None)
+    if (line := book.incidents.get(entry.incident or 0)) is not None:
+        line.alerts.discard(key)
+
+
+def _left(book: Book, entry: Entry, facts: Facts) -> None:
+    book.incidents[entry.incident or 0].alerts.discard(str(facts["alert"]))
+
+
+def _acknowledged(book: Book, entry: Entry, facts: Facts) -> None:
+    line = book.incidents[entry.incident or 0]
+    line.status, line.owner = Status.ACKNOWLEDGED, entry.by
+
+
+def _nobody_has_it(book: Book, entry: Entry, facts: Facts) -> None:
+    line = book.incidents[entry.incident or 0]
+    line.status, line.owner = Status.TRIGGERED, None
+
+
+def _reassigned(book: Book, entry: Entry, facts: Facts) -> None:
+    line = book.incidents[entry.incident or 0]
+    line.status, line.owner = Status.TRIGGERED, str(facts["to"]).removeprefix("person:")
+
+
+def _resolved(book: Book, entry: Entry, facts: Facts) -> None:
+    book.incidents[entry.incident or 0].status = Status.RESOLVED
+
+
+def _raised(book: Book, entry: Entry, facts: Facts) -> None:
+    book.incidents[entry.incident or 0].priority = str(facts["priority"])
+    if facts.get("breaks_ack"):
+        _nobody_has_it(book, entry, facts)
+
+
+def _priority_set(book: Book, entry: Entry, facts: Facts) -> None:
+    book.incidents[entry.incident or 0].priority = str(facts["priority"])
+
+
+def _number(facts: Facts, name: str = "id") -> int:
+    return int(str(facts[name]))
+
+
+def _override_removed(book: Book, entry: Entry, facts: Facts) -> None:
+    book.overrides.discard(_number(facts))
+    kept = facts.get("kept")
+    book.overrides.update(int(str(number)) for number in (kept if isinstance(kept, (list, tuple)) else ()))
+
+
+def _paused(book: Book, entry: Entry, facts: Facts) -> None:
+    book.is_paused = entry.kind == "paused"
+
+
+_READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
+    "triggered": _triggered,
+    "alert_joined": _joined,
+    "alert_left": _left,
+    "alert_fired": _fired,
+    "alert_announced": _announced,
+    "alert_cleared": _ended,
+    "announced_ended": _ended,
+    "check_removed": _ended,
+    "acknowledged": _acknowledged,
+    "unacknowledged": _nobody_has_it,
+    "ack_expired": _nobody_has_it,
+    "escalated": _nobody_has_it,
+    "reopened": _nobody_has_it,
+    "reassigned": _reassigned,
+    "resolved": _resolved,
+    "raised": _raised,
+    "priority_set": _priority_set,
+    "silence_added": lambda book, entry, facts: book.silences.add(_number(facts)),
+    "silence_expired": lambda book, entry, facts: book.silences.discard(_number(facts)),
+    "override_added": lambda book, entry, facts: book.overrides.add(_number(facts)),
+    "override_removed": _override_removed,
+    "paused": _paused,
+    "unpaused": _paused,
+}

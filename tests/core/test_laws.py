@@ -1,0 +1,214 @@
+"""The laws of on-call under everything that can happen in any order (Hypothesis shrinks what breaks them)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from opswatch.core.calendars import parse_window
+from opswatch.core.events import (
+    Acknowledge,
+    AddOverride,
+    AddSilence,
+    Escalate,
+    ExpireSilence,
+    Note,
+    Open,
+    Pause,
+    Reassign,
+    Reopen,
+    Resolve,
+    SetPriority,
+    Snooze,
+    Unack,
+    Unpause,
+)
+from opswatch.core.model import Health, Priority, Role
+from opswatch.core.plan import ClassifyRule, Level, Maintenance, NotifyStep, Plan, Policy, Route, When
+from opswatch.sim import laws
+from tests.story import Story, person, roster, rules, two_levels
+
+MINUTE = timedelta(minutes=1)
+NIGHTLY = "OPSWATCH_NIGHTLY" in os.environ
+
+
+def a_team() -> Plan:
+    """Rosters, conditions, personal rules, quiet nights, a rising rule, maintenance: everything at once."""
+    day = parse_window(None, "08:00", "22:00")
+    notify = rules(P1=(NotifyStep("slack"), NotifyStep("phone", 4 * MINUTE)), P2=(NotifyStep("slack"),))
+    people = (
+        replace(person("ana", "slack", "phone"), notify=notify, day=day, timezone="Europe/Berlin", team="dba"),
+        replace(person("bo", "slack"), day=day, timezone="America/New_York", team="dba"),
+        person("cy", "slack", "email"),
+        person("lead", role=Role.ADMIN),
+    )
+    night = When((parse_window("mon-fri", "18:00", "08:00"),), "Europe/Berlin")
+    levels = (
+        Level(("roster:primary", "channel:ops"), 5 * MINUTE),
+        Level(("roster:primary/next", "team:dba"), 7 * MINUTE, night),
+        Level(("person:cy",), 9 * MINUTE),
+    )
+    timeouts = {Priority.P0: 30 * MINUTE, Priority.P1: 45 * MINUTE}
+    policies = {
+        "standard": Policy("standard", levels, repeat=1, fallback=("person:lead", "channel:ops"), ack_timeout=timeouts),
+        "loud": Policy("loud", (Level(("person:lead", "roster:primary"), 3 * MINUTE),), ack_timeout=timeouts),
+    }
+    base = two_levels()
+    checks = {
+        "db": replace(base.checks["db"], confirm=2, recover=2),
+        "web": replace(base.checks["web"], priority={Health.WARN: Priority.P3, Health.CRIT: Priority.P2}),
+    }
+    batch = Maintenance(
+        "batch", {"target": "db-2"}, "batch", "ana", "Europe/Berlin", cron="0 4 * * *", lasts=20 * MINUTE
+    )
+    return replace(
+        base,
+        people={one.id: one for one in people},
+        rosters={"primary": roster("ana", "bo", "cy")},
+        policies=policies,
+        routes=(Route("loud", priorities=frozenset({Priority.P0})), Route("standard")),
+        classify=(ClassifyRule(Priority.P0, 1, states=frozenset({Health.CRIT}), lasting=90 * MINUTE),),
+        checks=checks,
+        maintenance=(batch,),
+        digest=replace(base.digest, to=("channel:ops",)),
+    )
+
+
+WHO = st.sampled_from(["ana", "bo", "cy", "lead"])
+CHECKS = st.sampled_from(["db", "web"])
+TARGETS = st.sampled_from(["db-1", "db-2"])
+HEALTH = st.sampled_from([Health.WARN, Health.CRIT])
+SPANS = st.sampled_from([MINUTE, 5 * MINUTE, 11 * MINUTE, 40 * MINUTE, timedelta(hours=3), timedelta(hours=30)])
+
+
+class OnCall(RuleBasedStateMachine):
+    """Everything that can happen to a desk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan = a_team()
+        self.story = Story(self.plan)
+        self.story.starts()
+
+    def some_incident(self, pick: int) -> int:
+        known = sorted(self.story.state.incidents)
+        return known[pick % len(known)] if known else 1
+
+    @rule(check=CHECKS, host=TARGETS, health=HEALTH, times=st.integers(1, 3))
+    def it_fails(self, check, host, health, times):
+        for _ in range(times):
+            self.story.fails(check, host, health)
+
+    @rule(check=CHECKS, host=TARGETS, times=st.integers(1, 3))
+    def it_recovers(self, check, host, times):
+        for _ in range(times):
+            self.story.recovers(check, host)
+
+    @rule(check=CHECKS, host=TARGETS)
+    def it_cannot_tell(self, check, host):
+        self.story.cannot_tell(check, host)
+
+    @rule(span=SPANS)
+    def time_passes(self, span):
+        self.story.passes(seconds=span.total_seconds())
+        assert laws.nobody_is_forgotten(self.story.state, self.story.now) == []
+
+    @rule(who=WHO, pick=st.integers(0, 9), what=st.integers(0, 8), span=SPANS, priority=st.sampled_from(list(Priority)))
+    def somebody_says(self, who, pick, what, span, priority):
+        number = self.some_incident(pick)
+        self.story.says(
+            [
+                Acknowledge(number, by=who),
+                Unack(number, by=who),
+                Resolve(number, by=who),
+                Reopen(number, by=who),
+                Snooze(number, span, by=who),
+                Escalate(number, by=who),
+                Reassign(number, "person:bo" if pick % 2 else "team:dba", by=who),
+                Note(number, "looking", by=who),
+                SetPriority(number, priority, by=who),
+            ][what]
+        )
+
+    @rule(who=WHO)
+    def somebody_reports(self, who):
+        self.story.says(Open("the printer smokes", "orders", by=who))
+
+    @rule(who=WHO, span=SPANS, label=st.sampled_from([("service", "=", "orders"), ("target", "=~", "db-.")]))
+    def somebody_silences(self, who, span, label):
+        self.story.says(AddSilence((label,), self.story.now + span, "reasons", by=who))
+
+    @precondition(lambda self: self.story.state.silences)
+    @rule(who=WHO)
+    def somebody_ends_a_silence(self, who):
+        self.story.says(ExpireSilence(min(self.story.state.silences), by=who))
+
+    @rule(span=SPANS)
+    def everything_is_paused(self, span):
+        self.story.says(Pause(self.story.now + span, by="lead"))
+
+    @rule()
+    def the_pause_is_lifted(self):
+        self.story.says(Unpause(by="lead"))
+
+    @rule(who=WHO, span=SPANS)
+    def somebody_takes_a_shift(self, who, span):
+        self.story.says(AddOverride("primary", self.story.now, self.story.now + span, add=who, by=who))
+
+    @precondition(lambda self: self.story.pages)
+    @rule(pick=st.integers(0, 50))
+    def a_way_closes(self, pick):
+        self.story.way_closes(self.story.pages[-1 - pick % len(self.story.pages)])
+
+    @rule(fewer=st.booleans())
+    def the_plan_is_reloaded(self, fewer):
+        people = {name: one for name, one in self.plan.people.items() if not (fewer and name == "cy")}
+        self.story.reloads(replace(self.plan, people=people))
+
+    @rule()
+    def the_node_restarts(self):
+        self.story.starts()
+
+    @invariant()
+    def the_laws_hold(self):
+        story = self.story
+        assert laws.acknowledgements_are_honoured(story.state) == []
+        assert laws.every_alert_is_somebodys(story.state) == []
+        assert laws.told_is_true(story.state, story.now) == []
+        assert laws.nobody_is_surprised(self.plan, story.pages) == []
+        assert laws.loudness_is_honoured(story.pages) == []
+        assert laws.nothing_is_promised_twice(story.pages) == []
+
+    def teardown(self):
+        """Nothing quiets anything any more: everybody knows. Then the faults stop, and calm returns."""
+        story = self.story
+        story.reloads(replace(self.plan, maintenance=()))
+        story.says(Unpause(by="lead"))
+        for silence in list(story.state.silences):
+            story.says(ExpireSilence(silence, by="lead"))
+        assert all(alert.announced is alert.health for alert in story.state.alerts.values())
+        for check in ("db", "web"):
+            for host in ("db-1", "db-2"):
+                story.recovers(check, host)
+                story.recovers(check, host)
+        for incident in list(story.state.incidents.values()):
+            if incident.by_hand:
+                story.says(Resolve(incident.number, by="lead"))
+        assert laws.calm_returned(story.state, timedelta(0)) == []
+        story.passes(days=2)
+        assert story.state.incidents == {}
+        assert laws.the_log_is_the_truth(story.state, story.entries) == []
+
+
+OnCall.TestCase.settings = settings(
+    max_examples=2000 if NIGHTLY else 60,
+    stateful_step_count=60 if NIGHTLY else 30,
+    deadline=None,
+    derandomize=not NIGHTLY,
+)
+TestOnCall = OnCall.TestCase
