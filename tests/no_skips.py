@@ -6,25 +6,21 @@ a green run that proved nothing. Load it with `-p tests.no_skips`; `make test` d
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-# The only reasons that no installation of a package can remove.
-MAY_SKIP = re.compile(r"^(Skipped: )?(nightly|root|as root|not as root|running as root)\b", re.IGNORECASE)
+from tests import servers
 
-
-def servers_are_required() -> bool:
-    """Whether this run must find every server that a test wants."""
-    return os.environ.get("OPSWATCH_REQUIRE_SERVERS") == "1" or os.environ.get("CI", "").lower() in ("1", "true")
+# A reason that begins like this is not the want of a server: no installation of a package could remove it.
+MAY_SKIP = re.compile(r"^(?:Skipped: )?(?:nightly|as root|root|not as root|does not apply)\b", re.IGNORECASE)
 
 
 def _refuse(report: Any) -> None:
     """Turn a skip into a failure that repeats its reason."""
-    if not report.skipped or hasattr(report, "wasxfail") or not servers_are_required():
+    if not report.skipped or hasattr(report, "wasxfail") or not servers.is_required():
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     if MAY_SKIP.match(reason):

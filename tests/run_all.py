@@ -27,7 +27,7 @@ LINTS = {
     "ruff check": [str(BIN / "ruff"), "check", "."],
     "ruff format": [str(BIN / "ruff"), "format", "--check", "."],
     "mypy --strict": [str(BIN / "mypy")],
-    "import contracts": [str(BIN / "lint-imports"), "--no-cache"],
+    "import contracts": [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
 }
 PYTEST = [
     sys.executable,
