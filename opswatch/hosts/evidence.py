@@ -15,7 +15,7 @@ _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@"), r"\1:***@"),
     (re.compile(rf"(?i)((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?){_SCHEMES}[^\s\"',;]+"), r"\1***"),
     (re.compile(r"(?i)((?:set-)?cookie[\"']?\s*[:=]\s*).+"), r"\1***"),
-    (re.compile(rf"(?i)([a-z0-9_.-]*(?:{_NAMES})[a-z0-9_]*[\"']?\s*[:=]\s*){_VALUE}"), r"\1***"),
+    (re.compile(rf"(?i)([a-z0-9_.-]*(?:{_NAMES})(?:[_-][a-z0-9_]+)?[\"']?\s*[:=]\s*){_VALUE}"), r"\1***"),
     (re.compile(rf"(?i)(--(?:{_NAMES})\s+)\S+"), r"\1***"),
     (re.compile(r"\bAKIA[0-9A-Z]{12,20}\b"), "AKIA***"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), "eyJ***"),
@@ -48,10 +48,16 @@ def bounded(lines: Iterable[str], lines_max: int = LINES_MAX) -> tuple[str, ...]
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without `secrets`, and without what looks like one."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
+    text = without(text, secrets)
     for pattern, instead in _HIDDEN:
         text = pattern.sub(instead, text)
+    return text
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each of `secrets` hidden, and nothing else: what is parsed afterwards must stay as it is."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
     return text
 
 

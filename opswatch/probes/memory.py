@@ -12,8 +12,8 @@
     limits = { available_pct = { warn = "< 10", crit = "< 5", clear = 2 }, psi_full_avg60_pct = { warn = "> 5" } }
 
 available_pct = MemAvailable / MemTotal of /proc/meminfo. In a container whose own limit (cgroup v2 memory.max) is
-lower: (memory.max - (memory.current - inactive_file)) / memory.max. Swapped pages that nobody wants back are harmless: put
-limits on the rate of swapping out, or on the pressure (PSI), not on swap in use.
+lower: (memory.max - (memory.current - inactive_file)) / memory.max. Swapped pages that nobody wants back are harmless:
+put limits on the rate of swapping out, or on the pressure (PSI), not on swap in use.
 """
 
 from __future__ import annotations
