@@ -16,7 +16,7 @@ fast: $(STAMP)
 	@$(BIN)/python -m pytest tests/core tests/sim tests/house
 
 lint: $(STAMP)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/python -m tests.run_all --lint
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks

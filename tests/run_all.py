@@ -1,7 +1,7 @@
 """What `make test` runs: the linters, the types, the floors, then every test. It fails if any of them fails.
 
 Each step is printed with the time it took; all of them run, so that one round shows everything that is wrong. The last
-line counts the tests the way pytest does, a step that failed as an error.
+line counts the tests the way pytest does, a step that failed as an error. `make lint` is the same without the tests.
 """
 
 from __future__ import annotations
@@ -47,9 +47,20 @@ TESTS = {
 }
 
 
-def main() -> int:
+def main(*, only_lint: bool = False) -> int:
     """Run every step; 0 when all is well, 1 when anything failed."""
     began = time.monotonic()
+    counts = lint()
+    if only_lint:
+        return 1 if counts["error"] else 0
+    counts += test()
+    is_well = counts["passed"] > 0 and not (counts["failed"] or counts["error"])
+    print(f"\n{summary(counts, time.monotonic() - began)}", flush=True)
+    return 0 if is_well else 1
+
+
+def lint() -> Counter[str]:
+    """Every linter, quiet while all is well. Those that complain are errors."""
     counts: Counter[str] = Counter()
     for name, command in LINTS.items():
         code, output, took_s = run(command, show=False)
@@ -57,18 +68,22 @@ def main() -> int:
         if code != 0:
             print(output, flush=True)
             counts["error"] += 1
+    return counts
+
+
+def test() -> Counter[str]:
+    """Every test, as pytest counts them. A pytest that broke, or was killed, is an error."""
+    counts: Counter[str] = Counter()
     for name, command in TESTS.items():
         print(f"\n{name}", flush=True)
         code, output, took_s = run(command, show=True)
         found = tally(output)
-        counts += found
         failed = code not in (0, NOTHING_SELECTED)
         print(f"{'FAILED' if failed else 'ok    '} {name}, {took_s:.1f} s", flush=True)
         if failed and not (found["failed"] or found["error"]):
-            counts["error"] += 1  # pytest itself broke, or was killed.
-    is_well = counts["passed"] > 0 and not (counts["failed"] or counts["error"])
-    print(f"\n{summary(counts, time.monotonic() - began)}", flush=True)
-    return 0 if is_well else 1
+            found["error"] += 1
+        counts += found
+    return counts
 
 
 def run(command: list[str], *, show: bool) -> tuple[int, str, float]:
@@ -127,4 +142,4 @@ def summary(counts: Counter[str], took_s: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(only_lint="--lint" in sys.argv[1:]))

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from tests import run_all
 from tests.house.project import ROOT, files, named
 
 MAKEFILE = ROOT / "Makefile"
@@ -28,7 +29,7 @@ def dry_run(target: str) -> str:
         ("run", "opswatch --config config.example.toml run"),
         ("test", "-m tests.run_all"),
         ("fast", "tests/core tests/sim tests/house"),
-        ("lint", "lint-imports"),
+        ("lint", "-m tests.run_all --lint"),
         ("bench", "-m benchmarks"),
         ("nightly", "OPSWATCH_NIGHTLY=1"),
         ("fmt", "ruff format"),
@@ -49,6 +50,10 @@ def test_folders_do_not_shadow_targets():
     text = MAKEFILE.read_text(encoding="utf-8")
     phony = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split())  # type: ignore[index]  # it is there
     assert phony == set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
+
+
+def test_lint_asks_all_four():
+    assert list(run_all.LINTS) == ["ruff check", "ruff format", "mypy --strict", "import contracts"]
 
 
 def test_ci_runs_exactly_make_test():
