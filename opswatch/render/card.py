@@ -1,0 +1,146 @@
+"""The facts of one incident's card, as (name, value) lines in a reader's language and zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from opswatch.core.model import Priority, QuietReason, Status
+from opswatch.core.plan import Plan
+from opswatch.core.state import Alert, Incident
+from opswatch.render.words import Reader, fill, lookup
+
+TITLE_MAX = 150  # letters: what a Slack header and most lock screens take
+SEEN_MAX = 5
+EVIDENCE_MAX = 3
+EVIDENCE_LINE_MAX = 200
+
+Line = tuple[str, str]
+
+
+class Card:
+    """One incident, as one reader sees it at `at` (UTC)."""
+
+    __slots__ = ("_alerts", "_at", "_plan", "incident", "reader")
+
+    def __init__(self, plan: Plan, incident: Incident, alerts: Sequence[Alert], reader: Reader, at: datetime) -> None:
+        self.incident = incident
+        self.reader = reader
+        self._plan = plan
+        self._alerts = sorted(alerts, key=lambda alert: (alert.priority, -alert.health.rank, alert.fired_at, alert.key))
+        self._at = at
+
+    def title(self, priority: Priority | None = None) -> str:
+        """`P1 Order pipeline: / is 93 % full on db-1`, one line of at most TITLE_MAX letters."""
+        title = self.reader.word(
+            "page.title",
+            priority=self.incident.priority if priority is None else priority,
+            service=self.reader.service(self.incident.service),
+            title=" ".join(self.incident.title.split()),
+        )
+        return title if len(title) <= TITLE_MAX else title[: TITLE_MAX - 1].rstrip() + "…"
+
+    def summary(self) -> str:
+        """What is seen, a line per alert, the worst first; what the person wrote who opened it by hand."""
+        one = len(self._alerts) == 1
+        seen = [alert.sentence if one else f"{alert.sentence} ({_where(alert)})" for alert in self._alerts[:SEEN_MAX]]
+        if len(self._alerts) > SEEN_MAX:
+            seen.append(self.reader.word("word.and_more", count=len(self._alerts) - SEEN_MAX))
+        return "\n".join(seen) or self.incident.summary
+
+    def owner(self) -> str:
+        """Who has it, by name; "" while nobody does."""
+        owner = self.incident.owner
+        return "" if owner is None else self.reader.target(owner) if ":" in owner else self.reader.person(owner)
+
+    def event(self, event: str, facts: Mapping[str, object] | None = None) -> str:
+        """What became of it, as half a sentence: "acknowledged by Bo". An event without words is "changed"."""
+        incident = self.incident
+        by = incident.resolved_by if event == "resolved" else incident.owner
+        known = {
+            "by": by if by in self._plan.people else None,
+            "priority": incident.priority,
+            "level": incident.level,
+            "until": incident.snoozed_until,
+            "text": self._newest(),
+        } | dict(facts or {})
+        known_words = self.reader.facts(known)
+        if event == "reassigned":
+            known_words["by"] = self.owner()
+        template = lookup(self.reader.language, f"event.{event}") or lookup(self.reader.language, "event.changed")
+        return fill(template or event, known_words)
+
+    def facts(self) -> list[Line]:
+        """Why this priority, its state, what is seen, since when."""
+        word, incident = self.reader.word, self.incident
+        why = incident.why.removeprefix(f"{incident.priority} because: ")
+        lines = [(word("page.why", priority=incident.priority), why)]
+        if incident.status is not Status.TRIGGERED or incident.owner:
+            status = self.reader.code(incident.status)
+            owner = self.owner()
+            lines.append(
+                (word("page.status"), self.reader.join((status, owner)) if owner and not self._is_over else status)
+            )
+        if summary := self.summary():
+            lines.append((word("page.seen"), summary))
+        lines.append((word("page.since"), since(self.reader, incident.opened_at, self._at)))
+        if self._is_over and incident.resolved_at is not None:
+            lasted = word("page.lasted", span=self.reader.span(incident.resolved_at - incident.opened_at))
+            lines.append((word("page.resolved_at"), f"{self.reader.when(incident.resolved_at)}, {lasted}"))
+        if (quiet := self._quiet()) and not self._is_over:
+            lines.append((word("page.quiet"), quiet))
+        if evidence := self._evidence():
+            lines.append((word("page.evidence"), evidence))
+        return [(name, value) for name, value in lines if value]
+
+    def next(self, next_people: Sequence[str] = ()) -> list[Line]:
+        """What happens when nobody answers; nothing once somebody has it."""
+        incident = self.incident
+        policy = self._plan.policies.get(incident.policy)
+        if incident.status is not Status.TRIGGERED or incident.level_until is None or policy is None:
+            return []
+        levels, climbs = len(policy.levels), policy.repeat + 1
+        at = self.reader.when(incident.level_until)
+        level = incident.level + 1
+        if level <= levels:
+            key, targets = "next_level", policy.levels[level - 1].page
+        elif incident.level <= levels and incident.cycle < climbs:
+            key, targets = "next_climb", policy.levels[0].page
+        elif incident.level <= levels:
+            key, targets = "next_fallback", policy.fallback or self._plan.admins()
+        else:
+            key, targets = "next_again", ()
+        names = [self.reader.person(one) for one in next_people] or [self.reader.target(one) for one in targets]
+        who = self.reader.join(names) or self.reader.word("word.nobody")
+        words = self.reader.word(f"page.{key}", at=at, who=who, level=level, cycle=incident.cycle + 1, cycles=climbs)
+        return [(self.reader.word("page.next"), words)]
+
+    @property
+    def _is_over(self) -> bool:
+        return self.incident.status is Status.RESOLVED
+
+    def _newest(self) -> str:
+        return max(self._alerts, key=lambda alert: alert.fired_at).sentence if self._alerts else ""
+
+    def _quiet(self) -> str:
+        incident = self.incident
+        until = incident.held_until or incident.snoozed_until
+        if until is None:
+            return ""
+        why = incident.held_why if incident.held_until else QuietReason.SNOOZED
+        return f"{self.reader.code(why)} → {self.reader.when(until)}" if why else self.reader.when(until)
+
+    def _evidence(self) -> str:
+        lines = [line for alert in self._alerts[:1] for line in alert.evidence[:EVIDENCE_MAX]]
+        return "\n".join(line[:EVIDENCE_LINE_MAX] for line in lines)
+
+
+def since(reader: Reader, start: datetime, now: datetime) -> str:
+    """`Mon 5 Jan 11:04 (Asia/Shanghai), 6m ago`; "just now" below a minute."""
+    is_new = now - start < timedelta(minutes=1)
+    ago = reader.word("time.just_now") if is_new else reader.word("time.ago", span=reader.span(now - start))
+    return reader.word("time.since", at=reader.when(start), ago=ago)
+
+
+def _where(alert: Alert) -> str:
+    return f"{alert.target} {alert.item}" if alert.item and alert.item not in alert.sentence else alert.target
