@@ -56,6 +56,10 @@ class Postgres:
         """Also when somebody is still connected."""
         self._say(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    def cut(self, url: str) -> None:
+        """End every connection to the database of `url`, as a restart would, and wait until they are gone."""
+        self._say(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{_database(url)}'")
+
     def stop(self) -> None:
         """At once: nothing in it is worth keeping."""
         self.process.send_signal(signal.SIGQUIT)
@@ -70,6 +74,10 @@ class Postgres:
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+def _database(url: str) -> str:
+    return url.rsplit("/", 1)[1]
 
 
 @contextlib.contextmanager

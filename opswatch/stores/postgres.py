@@ -204,7 +204,7 @@ def _transaction(connection: Connection, begin: LiteralString) -> Iterator[None]
 
 
 # serialization failure, deadlock; idle in a transaction for too long; somebody made that table
-_CHOSE_ANOTHER = ("40001", "40P01", "25P03", "42P07")
+_CHOSE_ANOTHER = ("40001", "40P01", "25P03", "42P07", "42710")
 
 
 def _first_line(error: psycopg.Error) -> str:
@@ -212,9 +212,7 @@ def _first_line(error: psycopg.Error) -> str:
 
 
 _ADVICE = {
-    "08": "cannot be reached: is it running, and does it let this host in?",
-    "28": "refuses this user: check `store` in config.toml and pg_hba.conf",
-    "3D": "does not exist: `createdb` it, or correct `store` in config.toml",
+    "08": "cannot be reached: is it running, does it exist, does it let this host and user in?",
     "42501": "does not let this user read or write: GRANT it the tables of opswatch",
     "25006": "is read-only: is this a standby? Point `store` at the primary",
     "53100": "cannot be written: its disk is full; free some space",

@@ -111,13 +111,13 @@ class SqliteDatabase:
 
     def _make_file(self) -> None:
         path = Path(self._path)
-        if path.exists():
-            return
         try:
+            if path.exists():
+                return
             path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o660))
         except OSError as error:
-            raise StoreUnavailable(f"{self.place} cannot be made: {error.strerror}; {_WHO_MAY}") from error
+            raise StoreUnavailable(f"{self.place} cannot be opened or made: {error.strerror}; {_WHO_MAY}") from error
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:

@@ -1,0 +1,117 @@
+"""Values that store tests write and expect back: every kind, every field that matters, awkward ones too."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from opswatch.core.changes import Changes, State
+from opswatch.core.effects import Announce, Entry, Page, Record, Update
+from opswatch.core.model import Health, PageReason, Priority, QuietReason, Status, UnknownReason
+from opswatch.core.state import Alert, DueStep, Incident, Override, Silence, Standing, Watch
+
+NOW = datetime(2026, 3, 29, 1, 30, 0, 123457, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LEASE = timedelta(seconds=30)
+
+
+def alert(target: str = "db-main", *, item: str = "", **changed: object) -> Alert:
+    whole = {
+        "check": "disk-space",
+        "target": target,
+        "item": item,
+        "episode": 2,
+        "health": Health.CRIT,
+        "fired_at": NOW - HOUR,
+        "changed_at": NOW,
+        "sentence": "磁盘 97 % used, 隐患",
+        "priority": Priority.P0,
+        "why": "P0 because: crit, tier 1",
+        "reason": UnknownReason.TIMEOUT,
+        "evidence": ("a", "", 'c "quoted" \\ back'),
+        "announced": Health.WARN,
+        "incident": 1,
+        "quiet": QuietReason.SILENCED,
+        "wake_at": NOW + HOUR,
+    }
+    return Alert(**(whole | changed))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def incident(number: int = 1, **changed: object) -> Incident:
+    step = DueStep(NOW + HOUR, "ana", "phone", 1, 1, 1, "2", PageReason.FIRST, "primary")
+    whole = {
+        "number": number,
+        "title": "Orders are slow",
+        "status": Status.TRIGGERED,
+        "priority": Priority.P1,
+        "why": "because",
+        "opened_at": NOW - HOUR,
+        "policy": "standard",
+        "wake_at": NOW + HOUR,
+        "service": "orders",
+        "group": "service=orders",
+        "alerts": ("disk-space/db-main",),
+        "steps": (step, step),
+        "paged": (("ana", "slack"), ("bo", "phone")),
+        "reason": PageReason.UNANSWERED,
+        "pinned": Priority.P0,
+    }
+    return Incident(**(whole | changed))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def silence(number: int = 1) -> Silence:
+    return Silence(number, (("service", "=~", "or.*"), ("a", "!=", "")), NOW, NOW + HOUR, "ana", "deploy")
+
+
+def override(number: int = 1) -> Override:
+    shifts = ((NOW, NOW + HOUR, ("ana", "bo")), (NOW + HOUR, NOW + 2 * HOUR, ()))
+    return Override(number, "primary", NOW, NOW + 2 * HOUR, shifts=shifts, by="lead", made_at=NOW, reason="fair")
+
+
+def watch(target: str = "db-main", **changed: object) -> Watch:
+    whole = {
+        "check": "disk-space",
+        "target": target,
+        "seen_at": NOW,
+        "health": Health.WARN,
+        "bad": 2,
+        "levels": {"used_pct": Health.WARN},
+        "evidence": ("line",),
+        "memory": b"\x00\xff offset 17",
+    }
+    return Watch(**(whole | changed))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def everything() -> Changes:
+    """One of each, and one with a name that no column could hold as it is."""
+    odd = alert(item="/mnt/\udcff\x00'\"%s :x")
+    return Changes(
+        alerts={alert().key: alert(), odd.key: odd},
+        incidents={1: incident()},
+        silences={1: silence()},
+        overrides={1: override()},
+        watches={watch().key: watch()},
+        standing=Standing(incident_last=1, silence_last=1, override_last=1, paused_until=NOW, paused_by="ana"),
+    )
+
+
+def page(
+    number: int = 1, *, person: str = "ana", step: str = "1", priority: Priority = Priority.P1, **changed: object
+) -> Page:
+    return Page(number, 1, 1, 1, person, step, "slack", priority, PageReason.FIRST, **changed)  # type: ignore[arg-type]
+
+
+def update(number: int = 1, person: str = "ana") -> Update:
+    return Update(number, person, "slack", "acknowledged", "s1")
+
+
+def announce(number: int | None = 1, event: str = "triggered") -> Announce:
+    return Announce("ops", event, "s1", number, {"title": "x"})
+
+
+def note(text: str, number: int | None = 1, kind: str = "noted") -> Record:
+    return Record(Entry(NOW, kind, number, by="ana", facts={"text": text}))
+
+
+def whole(state: State) -> tuple[object, ...]:
+    """All that a state holds, to compare two of them."""
+    return state.alerts, state.incidents, state.silences, state.overrides, state.watches, state.standing
