@@ -3,118 +3,102 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict
-from pydantic import BaseModel as PydanticModel
-
+from opswatch.config.reading import Misspelt, Reader, reads
+from opswatch.core.calendars import check_cron
 from opswatch.core.limits import parse_range
 from opswatch.core.model import Health, Priority, Secret
 from opswatch.core.plan import NotifyStep
 from opswatch.core.spans import parse_span
 
-NAME = re.compile(r"\w[\w.-]*")
-SPAN_EXAMPLE = "write a span such as '30s', '5m', '1h30m' or '2d'"
-TURN_UNITS = ("hour", "day", "week", "month")
+_NAME = re.compile(r"\w[\w.-]{0,63}")
+_SPAN_EXAMPLE = "write a span such as '30s', '5m', '1h30m' or '2d'"
+_TURN_UNITS = ("hour", "day", "week", "month")
 
 
-class Misspelt(ValueError):
-    """A word out of a known set was expected."""
-
-    def __init__(self, words: str, known: tuple[str, ...]) -> None:
-        super().__init__(words)
-        self.known = known
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text in quotes")
+    return value
 
 
-class Table(PydanticModel):
-    """A TOML table: other keys are refused, values are not converted. Built when first used: a start must be quick."""
+def _words(value: Any) -> str:
+    if not _text(value).strip():
+        raise ValueError("not empty: a few words")
+    return str(value)
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, arbitrary_types_allowed=True)
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false, without quotes")
+    return value
 
 
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text) or len(text) > 64:
+def _name(value: Any) -> str:
+    if not _NAME.fullmatch(_text(value)):
         raise ValueError("a short name of letters, digits, '-', '_' and '.', such as 'db-main'")
-    return text
+    return str(value)
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, (str, int)) and not isinstance(value, bool) else value
-
-
-def _as_secret(value: Any) -> Any:
-    if isinstance(value, Secret) or not isinstance(value, str):
-        return value
-    if not value:
+def _secret(value: Any) -> Secret:
+    if not _text(value):
         raise ValueError("not empty: this value (or what it refers to) has no characters")
     return Secret(str(value), getattr(value, "source", ""))
 
 
-def _as_span(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
+def _span_or_nothing(value: Any) -> timedelta:
     if not isinstance(value, str):
-        raise ValueError(SPAN_EXAMPLE)
-    span = parse_span(value)
-    if span < timedelta(0):
-        raise ValueError(SPAN_EXAMPLE)
-    return span
+        raise ValueError(_SPAN_EXAMPLE)
+    return parse_span(value)
 
 
-def _some(span: timedelta) -> timedelta:
-    if span <= timedelta(0):
-        raise ValueError("more than nothing: " + SPAN_EXAMPLE)
-    return span
+def _span(value: Any) -> timedelta:
+    if (found := _span_or_nothing(value)) <= timedelta(0):
+        raise ValueError("more than nothing: " + _SPAN_EXAMPLE)
+    return found
 
 
-def _as_keeping(value: Any) -> Any:
+def _keeping(value: Any) -> timedelta:
     """Like a span, and years: how long something is kept need not be exact to the day."""
     years = re.fullmatch(r"\s*(\d{1,2})\s*(?:y|years?|年)\s*", value) if isinstance(value, str) else None
-    return timedelta(days=365 * int(years.group(1))) if years else _as_span(value)
+    return timedelta(days=365 * int(years.group(1))) if years and int(years.group(1)) else _span(value)
 
 
-def _zone(text: str) -> str:
+def _zone(value: Any) -> str:
     try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        ZoneInfo(_text(value))
+    except (ZoneInfoNotFoundError, OSError, ValueError):
         import zoneinfo
 
-        known = tuple(sorted(zoneinfo.available_timezones()))
+        known = zoneinfo.available_timezones()
         raise Misspelt("an IANA time zone such as 'Europe/Berlin' or 'Asia/Shanghai'", known) from None
-    return text
+    return str(value)
 
 
-def _as_priority(value: Any) -> Any:
-    if isinstance(value, Priority):
-        return value
+def _priority(value: Any) -> Priority:
     if not isinstance(value, str) or value not in Priority.__members__:
-        raise Misspelt("one of P0, P1, P2, P3", tuple(Priority.__members__))
+        raise Misspelt("one of P0, P1, P2, P3", Priority.__members__)
     return Priority[value]
 
 
-def _as_health(value: Any) -> Any:
-    if isinstance(value, Health):
-        return value
-    known = tuple(health.value for health in Health)
-    if value not in known:
-        raise Misspelt(f"one of {', '.join(known)}", known)
-    return Health(value)
-
-
-def _range(text: str) -> str:
-    parse_range(text)
-    return text
-
-
-def _as_range(value: Any) -> Any:
+def _range(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ValueError(f"say on which side, in quotes: '> {value}' or '< {value}'")
-    return value
+    parse_range(_text(value))
+    return str(value)
 
 
-def _as_local(value: Any) -> Any:
+def _number(value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < float("inf"):
+        raise ValueError("a number from 0 on, without quotes")
+    return float(value)
+
+
+def _local_time(value: Any) -> datetime:
     """A local wall time: TOML's own, a date (midnight), or the same in quotes."""
     if isinstance(value, str):
         try:
@@ -128,19 +112,17 @@ def _as_local(value: Any) -> Any:
     return value
 
 
-def _as_turn(value: Any) -> Any:
+def _turn(value: Any) -> tuple[int, str]:
     found = re.fullmatch(r"\s*(\d+)\s*([a-z]+?)s?\s*", value) if isinstance(value, str) else None
-    if not found or found.group(2) not in TURN_UNITS:
+    if not found or found.group(2) not in _TURN_UNITS:
         raise ValueError("a count of hours, days, weeks or months such as '1 week' or '12 hours'")
     if int(found.group(1)) < 1:
         raise ValueError("at least one, such as '1 week'")
     return (int(found.group(1)), found.group(2))
 
 
-def _as_step(value: Any) -> Any:
+def _step(value: Any) -> NotifyStep:
     """`"slack"`, `"5m phone"`."""
-    if isinstance(value, NotifyStep):
-        return value
     words = value.split() if isinstance(value, str) else []
     if len(words) == 1:
         return NotifyStep(words[0])
@@ -150,28 +132,72 @@ def _as_step(value: Any) -> Any:
         raise ValueError("a contact, after a span if it waits: 'slack' or '5m phone'") from None
 
 
-def _cron(text: str) -> str:
-    from opswatch.core.calendars import check_cron
-
-    check_cron(text)
-    return text
+def _cron(value: Any) -> str:
+    check_cron(_text(value))
+    return str(value)
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Names = Annotated[list[str], BeforeValidator(_as_list)]
-Ints = Annotated[list[int], BeforeValidator(_as_list)]
-SecretText = Annotated[Secret, BeforeValidator(_as_secret)]
-Span = Annotated[timedelta, BeforeValidator(_as_span), AfterValidator(_some)]
-SpanOrNothing = Annotated[timedelta, BeforeValidator(_as_span)]
-Keeping = Annotated[timedelta, BeforeValidator(_as_keeping), AfterValidator(_some)]
-Zone = Annotated[str, AfterValidator(_zone)]
-PriorityName = Annotated[Priority, BeforeValidator(_as_priority)]
-PriorityNames = Annotated[list[PriorityName], BeforeValidator(_as_list)]
-HealthName = Annotated[Health, BeforeValidator(_as_health)]
-HealthNames = Annotated[list[HealthName], BeforeValidator(_as_list)]
-RangeText = Annotated[str, BeforeValidator(_as_range), AfterValidator(_range)]
-LocalTime = Annotated[datetime, BeforeValidator(_as_local)]
-Turn = Annotated[tuple[int, str], BeforeValidator(_as_turn)]
-Step = Annotated[NotifyStep, BeforeValidator(_as_step)]
-Cron = Annotated[str, AfterValidator(_cron)]
-Labels = dict[str, str]
+def _anything(value: Any) -> Any:
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("a table such as { key = … }")
+    return value
+
+
+def one_of(*known: str) -> Reader[str]:
+    """One of these words."""
+
+    def convert(value: Any) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise Misspelt(f"one of {', '.join(known)}", known)
+        return str(value)
+
+    return reads(convert)
+
+
+def whole(low: int, high: int) -> Reader[int]:
+    """A whole number from `low` to `high`."""
+
+    def convert(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError("a whole number, without quotes")
+        if not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return reads(convert)
+
+
+def health_of(known: Iterable[Health]) -> Callable[[Any], Health]:
+    names = tuple(health.value for health in known)
+
+    def convert(value: Any) -> Health:
+        if value not in names:
+            raise Misspelt(f"one of {', '.join(names)}", names)
+        return Health(value)
+
+    return convert
+
+
+text = reads(_text)
+words = reads(_words)
+flag = reads(_flag)
+name = reads(_name)
+secret = reads(_secret)
+span = reads(_span)
+span_or_nothing = reads(_span_or_nothing)
+keeping = reads(_keeping)
+zone = reads(_zone)
+priority = reads(_priority)
+range_text = reads(_range)
+number = reads(_number)
+local_time = reads(_local_time)
+turn = reads(_turn)
+step = reads(_step)
+cron = reads(_cron)
+health = reads(health_of(Health))
+anything = reads(_anything)
+table = reads(_table)

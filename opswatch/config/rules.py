@@ -136,9 +136,6 @@ def classify(
     for number, entry in enumerate(tables.all("classify", schema.Classify), start=1):
         when, place = entry.value.when, entry.place.at("when")
         _check_match(when, place, names, warnings)
-        for tier, there in zip(when.tier or (), _places(when.tier, place.at("tier")), strict=True):
-            if not 1 <= tier <= 4:
-                names.problems.add(there, "a tier from 1 (most critical) to 4")
         found.append(
             ClassifyRule(
                 priority=entry.value.priority,
@@ -159,10 +156,6 @@ def classify(
             )
         )
     return tuple(found)
-
-
-def _places(values: list[Any] | None, place: Place) -> list[Place]:
-    return [place.at(index) if isinstance(place.value, list) else place for index, _ in enumerate(values or ())]
 
 
 def _day_kind(
@@ -273,9 +266,9 @@ def digest(tables: Tables, names: Names, *, timezone: str) -> Digest:
     return Digest(table.cron, table.timezone or timezone, tuple(table.to))
 
 
-def _set(values: list[str] | None) -> frozenset[str] | None:
+def _set(values: tuple[str, ...] | None) -> frozenset[str] | None:
     return frozenset(values) if values is not None else None
 
 
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
+def _tuple(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return tuple(values) if values is not None else None

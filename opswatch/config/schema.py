@@ -2,80 +2,61 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
-from pydantic import BeforeValidator, Field
+from opswatch.config import fields as f
+from opswatch.config.reading import NOTHING, Spot, Table, key, list_of, map_of, some_of
+from opswatch.core.model import Health, Priority, Secret
+from opswatch.core.plan import NotifyStep
 
-from opswatch.config.fields import (
-    Cron,
-    HealthNames,
-    Ints,
-    Keeping,
-    Labels,
-    LocalTime,
-    Name,
-    Names,
-    PriorityName,
-    PriorityNames,
-    RangeText,
-    SecretText,
-    Span,
-    SpanOrNothing,
-    Step,
-    Table,
-    Turn,
-    Zone,
-)
-
-Language = Literal["en", "zh"]
-
-
-def _minutes(count: float) -> timedelta:
-    return timedelta(minutes=count)
-
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+LANGUAGE = f.one_of("en", "zh")
+LABELS = map_of(f.text, f.text)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The installation
 
 
 class Opswatch(Table):
-    name: str = "opswatch"
-    node: Name | None = None
-    mode: Literal["page", "observe"] = "page"
-    timezone: Zone = "UTC"
-    language: Language = "en"
-    data_dir: str = "var"
-    store: SecretText | None = None
-    checks: str | None = None
-    playbooks: str | None = None
-    public_url: str | None = None
+    name: str = key(f.text, "opswatch")
+    node: str | None = key(f.name, None)
+    mode: str = key(f.one_of("page", "observe"), "page")
+    timezone: str = key(f.zone, "UTC")
+    language: str = key(LANGUAGE, "en")
+    data_dir: str = key(f.words, "var")
+    store: Secret | None = key(f.secret, None)
+    checks: str | None = key(f.words, None)
+    playbooks: str | None = key(f.words, None)
+    public_url: str | None = key(f.text, None)
 
 
 class Web(Table):
-    listen: str = "127.0.0.1:8470"
-    loopback: bool = True
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    trusted_proxies: list[str] = Field(default=[])
+    listen: str = key(f.text, "127.0.0.1:8470")
+    loopback: bool = key(f.flag, True)
+    tls_cert: str | None = key(f.words, None)
+    tls_key: str | None = key(f.words, None)
+    trusted_proxies: tuple[str, ...] = key(list_of(f.text), ())
 
 
 class Token(Table):
-    id: Name
-    secret: SecretText = Field(examples=["env:INGEST_TOKEN"])
-    may: list[Literal["read", "act", "ingest"]] = Field(min_length=1, examples=[["ingest"]])
+    id: str = key(f.name, example='id = "prometheus"')
+    secret: Secret = key(f.secret, example='secret = "env:INGEST_TOKEN"')
+    may: tuple[str, ...] = key(some_of(f.one_of("read", "act", "ingest"), at_least=1), example='may = ["ingest"]')
 
 
 class Deadman(Table):
-    url: SecretText = Field(examples=["env:DEADMAN_URL"])
-    every: Span = _minutes(1)
+    url: Secret = key(f.secret, example='url = "env:DEADMAN_URL"')
+    every: timedelta = key(f.span, MINUTE)
 
 
 class Retention(Table):
-    samples: Keeping = timedelta(days=14)
-    rollups: Keeping = timedelta(days=400)
-    evidence: Keeping = timedelta(days=90)
-    timeline: Keeping = timedelta(days=3 * 365)
+    samples: timedelta = key(f.keeping, 14 * DAY)
+    rollups: timedelta = key(f.keeping, 400 * DAY)
+    evidence: timedelta = key(f.keeping, 90 * DAY)
+    timeline: timedelta = key(f.keeping, 3 * 365 * DAY)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -83,64 +64,64 @@ class Retention(Table):
 
 
 class Service(Table):
-    id: Name = Field(examples=["orders"])
-    name: str = ""
-    tier: int = Field(default=3, ge=1, le=4)
-    team: Name | None = None
-    depends_on: list[str] = Field(default=[])
-    labels: Labels = Field(default={})
+    id: str = key(f.name, example='id = "orders"')
+    name: str = key(f.text, "")
+    tier: int = key(f.whole(1, 4), 3)
+    team: str | None = key(f.name, None)
+    depends_on: tuple[str, ...] = key(some_of(f.text), ())
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
 
 
 class Target(Table):
-    id: Name = Field(examples=["db-main"])
-    kind: Name = Field(examples=["host"])
-    access: str = "local"
-    url: SecretText | None = None
-    service: str | None = None
-    node: str | None = None
-    parents: list[str] = Field(default=[])
-    labels: Labels = Field(default={})
+    id: str = key(f.name, example='id = "db-main"')
+    kind: str = key(f.name, example='kind = "host"')
+    access: str = key(f.text, "local")
+    url: Secret | None = key(f.secret, None)
+    service: str | None = key(f.text, None)
+    node: str | None = key(f.text, None)
+    parents: tuple[str, ...] = key(some_of(f.text), ())
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
 
 
 class CheckMatch(Table):
-    kind: Names | None = None
-    service: Names | None = None
-    team: Names | None = None
-    target: Names | None = None
-    node: Names | None = None
-    labels: Labels = Field(default={})
+    kind: tuple[str, ...] | None = key(some_of(f.text), None)
+    service: tuple[str, ...] | None = key(some_of(f.text), None)
+    team: tuple[str, ...] | None = key(some_of(f.text), None)
+    target: tuple[str, ...] | None = key(some_of(f.text), None)
+    node: tuple[str, ...] | None = key(some_of(f.text), None)
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
 
 
 class Limit(Table):
-    warn: RangeText | None = None
-    crit: RangeText | None = None
-    clear: float = Field(default=0.0, ge=0)
+    warn: str | None = key(f.range_text, None)
+    crit: str | None = key(f.range_text, None)
+    clear: float = key(f.number, 0.0)
 
 
 class CheckPriority(Table):
-    crit: PriorityName | None = None
-    warn: PriorityName | None = None
+    crit: Priority | None = key(f.priority, None)
+    warn: Priority | None = key(f.priority, None)
 
 
 class Check(Table):
-    id: Name = Field(examples=["disk-space"])
-    probe: Name = Field(examples=["disk"])
-    match: CheckMatch | None = None
-    targets: list[str] | None = None
-    every: Span | None = None
-    cron: Cron | None = None
-    timezone: Zone | None = None
-    timeout: Span | None = None
-    confirm: int | None = Field(default=None, ge=1, le=1000)
-    retry: Span | None = None
-    recover: int | None = Field(default=None, ge=1, le=1000)
-    limits: dict[str, Limit] = Field(default={})
-    priority: CheckPriority = CheckPriority()
-    on_unknown: PriorityName | None = None
-    playbook: str | None = None
-    labels: Labels = Field(default={})
-    args: dict[str, Any] = Field(default={})
-    why: str = ""
+    id: str = key(f.name, example='id = "disk-space"')
+    probe: str = key(f.name, example='probe = "disk"')
+    match: CheckMatch | None = key(CheckMatch.read, None)
+    targets: tuple[str, ...] | None = key(some_of(f.text), None)
+    every: timedelta | None = key(f.span, None)
+    cron: str | None = key(f.cron, None)
+    timezone: str | None = key(f.zone, None)
+    timeout: timedelta | None = key(f.span, None)
+    confirm: int | None = key(f.whole(1, 1000), None)
+    retry: timedelta | None = key(f.span, None)
+    recover: int | None = key(f.whole(1, 1000), None)
+    limits: Mapping[str, Limit] = key(map_of(f.text, Limit.read), NOTHING)
+    priority: CheckPriority = key(CheckPriority.read, CheckPriority())
+    on_unknown: Priority | None = key(f.priority, None)
+    playbook: str | None = key(f.words, None)
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
+    args: Mapping[str, Any] = key(f.table, NOTHING)
+    why: str = key(f.text, "")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -148,60 +129,67 @@ class Check(Table):
 
 
 class Hours(Table):
-    start: str = Field(alias="from", examples=["08:00"])
-    end: str = Field(alias="to", examples=["22:00"])
+    start: str = key(f.text, alias="from", example='from = "08:00"')
+    end: str = key(f.text, alias="to", example='to = "22:00"')
 
 
 class WindowTable(Table):
-    days: Names | None = None
-    start: str | None = Field(default=None, alias="from", examples=["09:00"])
-    end: str | None = Field(default=None, alias="to", examples=["17:00"])
-
-
-Covers = Annotated[list[WindowTable] | None, BeforeValidator(lambda value: None if value == "always" else value)]
+    days: tuple[Any, ...] | None = key(some_of(f.anything), None)
+    start: str | None = key(f.text, None, alias="from")
+    end: str | None = key(f.text, None, alias="to")
 
 
 class Person(Table):
-    id: Name = Field(examples=["chen"])
-    name: str = ""
-    login: str | None = None
-    timezone: Zone | None = None
-    language: Language | None = None
-    team: Name | None = None
-    role: Literal["viewer", "responder", "lead", "admin"] = "responder"
-    day: Hours | None = None
-    contact: dict[str, SecretText] = Field(default={})
-    notify: dict[PriorityName, list[Step]] = Field(default={})
+    id: str = key(f.name, example='id = "chen"')
+    name: str = key(f.text, "")
+    login: str | None = key(f.words, None)
+    timezone: str | None = key(f.zone, None)
+    language: str | None = key(LANGUAGE, None)
+    team: str | None = key(f.name, None)
+    role: str = key(f.one_of("viewer", "responder", "lead", "admin"), "responder")
+    day: Hours | None = key(Hours.read, None)
+    contact: Mapping[str, Secret] = key(map_of(f.text, f.secret), NOTHING)
+    notify: Mapping[Priority, tuple[NotifyStep, ...]] = key(map_of(f.priority, some_of(f.step)), NOTHING)
 
 
 class RosterLayer(Table):
-    id: Name = Field(examples=["apac"])
-    timezone: Zone | None = None
-    priority: int = 0
-    participants: list[list[str]] = Field(examples=[[["chen"], ["li"]]])
-    turn: Turn = Field(examples=["1 week"])
-    every: Turn | None = None
-    starts: LocalTime = Field(examples=["2026-01-05T09:00:00"])
-    effective: LocalTime | None = None
-    until: LocalTime | None = None
-    calendar: str | None = None
-    windows: list[WindowTable] = Field(default=[])
-    advance: Literal["calendar", "worked"] = "calendar"
+    id: str = key(f.name, example='id = "apac"')
+    timezone: str | None = key(f.zone, None)
+    priority: int = key(f.whole(-1000, 1000), 0)
+    participants: tuple[tuple[str, ...], ...] = key(
+        list_of(list_of(f.text)), example='participants = [["chen"], ["li"]]'
+    )
+    turn: tuple[int, str] = key(f.turn, example='turn = "1 week"')
+    every: tuple[int, str] | None = key(f.turn, None)
+    starts: datetime = key(f.local_time, example="starts = 2026-01-05T09:00:00")
+    effective: datetime | None = key(f.local_time, None)
+    until: datetime | None = key(f.local_time, None)
+    calendar: str | None = key(f.text, None)
+    windows: tuple[WindowTable, ...] = key(list_of(WindowTable.read), ())
+    advance: str = key(f.one_of("calendar", "worked"), "calendar")
+
+
+def _covers(value: Any, spot: Spot) -> tuple[WindowTable, ...] | None:
+    if value == "always":
+        return None
+    if isinstance(value, str):
+        spot.bad('"always", or windows such as [{ days = "mon-fri", from = "09:00", to = "17:00" }]')
+    return list_of(WindowTable.read, at_least=1)(value, spot)
 
 
 class Roster(Table):
-    id: Name = Field(examples=["primary"])
-    timezone: Zone | None = None
-    fallback: Names = Field(default=[])
-    covers: Covers = None
-    layer: list[RosterLayer] = Field(min_length=1, examples=["[[roster.layer]]"])
+    id: str = key(f.name, example='id = "primary"')
+    timezone: str | None = key(f.zone, None)
+    fallback: tuple[str, ...] = key(some_of(f.text), ())
+    covers: tuple[WindowTable, ...] | None = key(_covers, None)
+    layer: tuple[RosterLayer, ...] = key(list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]")
 
 
 class Pool(Table):
-    id: Name = Field(examples=["emergency"])
-    people: list[str] = Field(min_length=1, examples=[["zhang", "sun"]])
-    need: int = Field(default=1, ge=1)
-    wait: Span = _minutes(3)
+    id: str = key(f.name, example='id = "emergency"')
+    people: tuple[str, ...] = key(list_of(f.text, at_least=1), example='people = ["zhang", "sun"]')
+    need: int = key(f.whole(1, 1000), 1)
+    wait: timedelta = key(f.span, 3 * MINUTE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -209,119 +197,119 @@ class Pool(Table):
 
 
 class When(Table):
-    days: Names | None = None
-    start: str | None = Field(default=None, alias="from")
-    end: str | None = Field(default=None, alias="to")
-    calendar: str | None = None
-    timezone: Zone | None = None
-    priority: PriorityNames | None = None
+    days: tuple[Any, ...] | None = key(some_of(f.anything), None)
+    start: str | None = key(f.text, None, alias="from")
+    end: str | None = key(f.text, None, alias="to")
+    calendar: str | None = key(f.text, None)
+    timezone: str | None = key(f.zone, None)
+    priority: tuple[Priority, ...] | None = key(some_of(f.priority, at_least=1), None)
 
 
 class Level(Table):
-    page: Names = Field(min_length=1, examples=[["roster:primary"]])
-    wait: Span = _minutes(5)
-    when: When | None = None
+    page: tuple[str, ...] = key(some_of(f.text, at_least=1), example='page = ["roster:primary"]')
+    wait: timedelta = key(f.span, 5 * MINUTE)
+    when: When | None = key(When.read, None)
 
 
 class Policy(Table):
-    id: Name = Field(examples=["standard"])
-    repeat: int = Field(default=0, ge=0, le=100)
-    fallback: Names = Field(default=[])
-    ack_timeout: dict[PriorityName, Span] = Field(default={})
-    level: list[Level] = Field(min_length=1, examples=["[[policy.level]]"])
+    id: str = key(f.name, example='id = "standard"')
+    repeat: int = key(f.whole(0, 100), 0)
+    fallback: tuple[str, ...] = key(some_of(f.text), ())
+    ack_timeout: Mapping[Priority, timedelta] = key(map_of(f.priority, f.span), NOTHING)
+    level: tuple[Level, ...] = key(list_of(Level.read, at_least=1), example="one [[policy.level]]")
 
 
 class RouteMatch(Table):
-    service: Names | None = None
-    team: Names | None = None
-    check: Names | None = None
-    target: Names | None = None
-    priority: PriorityNames | None = None
-    labels: Labels = Field(default={})
+    service: tuple[str, ...] | None = key(some_of(f.text), None)
+    team: tuple[str, ...] | None = key(some_of(f.text), None)
+    check: tuple[str, ...] | None = key(some_of(f.text), None)
+    target: tuple[str, ...] | None = key(some_of(f.text), None)
+    priority: tuple[Priority, ...] | None = key(some_of(f.priority), None)
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
 
 
 class Route(Table):
-    match: RouteMatch = RouteMatch()
-    when: When | None = None
-    policy: str = Field(examples=["standard"])
+    match: RouteMatch = key(RouteMatch.read, RouteMatch())
+    when: When | None = key(When.read, None)
+    policy: str = key(f.text, example='policy = "standard"')
 
 
 class ClassifyWhen(Table):
-    state: HealthNames | None = None
-    tier: Ints | None = None
-    service: Names | None = None
-    team: Names | None = None
-    check: Names | None = None
-    target: Names | None = None
-    labels: Labels = Field(default={})
-    source: Names | None = None
-    failing_share: RangeText | None = None
-    lasting: SpanOrNothing | None = None
-    calendar: str | None = None
-    timezone: Zone | None = None
-    external: Names | None = None
+    state: tuple[Health, ...] | None = key(some_of(f.health), None)
+    tier: tuple[int, ...] | None = key(some_of(f.whole(1, 4)), None)
+    service: tuple[str, ...] | None = key(some_of(f.text), None)
+    team: tuple[str, ...] | None = key(some_of(f.text), None)
+    check: tuple[str, ...] | None = key(some_of(f.text), None)
+    target: tuple[str, ...] | None = key(some_of(f.text), None)
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
+    source: tuple[str, ...] | None = key(some_of(f.text), None)
+    failing_share: str | None = key(f.range_text, None)
+    lasting: timedelta | None = key(f.span_or_nothing, None)
+    calendar: str | None = key(f.text, None)
+    timezone: str | None = key(f.zone, None)
+    external: tuple[str, ...] | None = key(some_of(f.text), None)
 
 
 class Classify(Table):
-    when: ClassifyWhen
-    priority: PriorityName = Field(examples=["P1"])
+    when: ClassifyWhen = key(ClassifyWhen.read, example='when = { state = "crit", tier = 1 }')
+    priority: Priority = key(f.priority, example='priority = "P1"')
 
 
 class PriorityRule(Table):
-    ack_within: Span | None = None
-    update_every: Span | None = None
-    resolve_within: Span | None = None
-    postmortem_within: Span | None = None
-    interrupt: Literal["always", "day", "never"] | None = None
+    ack_within: timedelta | None = key(f.span, None)
+    update_every: timedelta | None = key(f.span, None)
+    resolve_within: timedelta | None = key(f.span, None)
+    postmortem_within: timedelta | None = key(f.span, None)
+    interrupt: str | None = key(f.one_of("always", "day", "never"), None)
 
 
 class Channel(Table):
     """What every channel has; the rest of the table is its kind's own business."""
 
-    id: Name = Field(examples=["ops"])
-    kind: Name = Field(examples=["slack"])
-    to: str = ""
+    id: str = key(f.name, example='id = "ops"')
+    kind: str = key(f.name, example='kind = "slack"')
+    to: str = key(f.text, "")
 
 
 class Maintenance(Table):
-    id: Name = Field(examples=["weekly-batch"])
-    match: dict[str, Any] = Field(examples=['{ target = "db-main" }'])
-    cron: Cron | None = None
-    lasts: Span | None = None
-    start: LocalTime | None = Field(default=None, alias="from")
-    end: LocalTime | None = Field(default=None, alias="to")
-    timezone: Zone | None = None
-    reason: str = Field(min_length=1, examples=["index rebuild"])
-    owner: str = Field(examples=["chen"])
+    id: str = key(f.name, example='id = "weekly-batch"')
+    match: Mapping[str, Any] = key(f.table, example='match = { target = "db-main" }')
+    cron: str | None = key(f.cron, None)
+    lasts: timedelta | None = key(f.span, None)
+    start: datetime | None = key(f.local_time, None, alias="from")
+    end: datetime | None = key(f.local_time, None, alias="to")
+    timezone: str | None = key(f.zone, None)
+    reason: str = key(f.words, example='reason = "index rebuild"')
+    owner: str = key(f.text, example='owner = "chen"')
 
 
 class Storm(Table):
-    incidents: int = Field(default=10, ge=2)
-    within: Span = _minutes(1)
+    incidents: int = key(f.whole(2, 1_000_000), 10)
+    within: timedelta = key(f.span, MINUTE)
 
 
 class Grouping(Table):
-    by: Names = Field(default=["service"])
-    window: Span = _minutes(30)
-    storm: Storm | None = None
+    by: tuple[str, ...] = key(some_of(f.text), ("service",))
+    window: timedelta = key(f.span, 30 * MINUTE)
+    storm: Storm | None = key(Storm.read, None)
 
 
 class Alerts(Table):
-    confirm: int = Field(default=3, ge=1, le=1000)
-    recover: int = Field(default=2, ge=1, le=1000)
-    reopen_after: Span = _minutes(10)
-    resolve_timeout: Span = _minutes(5)
-    silent_close: Span = _minutes(60)
+    confirm: int = key(f.whole(1, 1000), 3)
+    recover: int = key(f.whole(1, 1000), 2)
+    reopen_after: timedelta = key(f.span, 10 * MINUTE)
+    resolve_timeout: timedelta = key(f.span, 5 * MINUTE)
+    silent_close: timedelta = key(f.span, 60 * MINUTE)
 
 
 class Mercy(Table):
-    pages_per_hour_max: int = Field(default=12, ge=1)
+    pages_per_hour_max: int = key(f.whole(1, 10_000), 12)
 
 
 class Digest(Table):
-    cron: Cron = "0 9 * * *"
-    timezone: Zone | None = None
-    to: Names = Field(default=[])
+    cron: str = key(f.cron, "0 9 * * *")
+    timezone: str | None = key(f.zone, None)
+    to: tuple[str, ...] = key(some_of(f.text), ())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -329,30 +317,30 @@ class Digest(Table):
 
 
 class Inspection(Table):
-    id: Name = Field(examples=["daily"])
-    cron: Cron = Field(examples=["30 7 * * *"])
-    timezone: Zone | None = None
-    checks: Names = Field(min_length=1, examples=[["disk-*"]])
-    deliver: Names = Field(default=[])
+    id: str = key(f.name, example='id = "daily"')
+    cron: str = key(f.cron, example='cron = "30 7 * * *"')
+    timezone: str | None = key(f.zone, None)
+    checks: tuple[str, ...] = key(some_of(f.text, at_least=1), example='checks = ["disk-*"]')
+    deliver: tuple[str, ...] = key(some_of(f.text), ())
 
 
 class Vantage(Table):
-    anchors: list[str] = Field(default=[])
-    failing: int = Field(default=5, ge=1)
+    anchors: tuple[str, ...] = key(some_of(f.text), ())
+    failing: int = key(f.whole(1, 1_000_000), 5)
 
 
 class Hook(Table):
-    id: Name = Field(examples=["billing"])
-    mapping: dict[str, Any] = Field(examples=["{ … }"])
+    id: str = key(f.name, example='id = "billing"')
+    mapping: Mapping[str, Any] = key(f.table, example="mapping = { … }")
 
 
 class Heartbeat(Table):
-    id: Name = Field(examples=["nightly-backup"])
-    cron: Cron | None = None
-    every: Span | None = None
-    timezone: Zone | None = None
-    grace: Span = _minutes(30)
-    service: str | None = None
+    id: str = key(f.name, example='id = "nightly-backup"')
+    cron: str | None = key(f.cron, None)
+    every: timedelta | None = key(f.span, None)
+    timezone: str | None = key(f.zone, None)
+    grace: timedelta = key(f.span, 30 * MINUTE)
+    service: str | None = key(f.text, None)
 
 
 ARRAYS: dict[str, type[Table]] = {
@@ -384,5 +372,5 @@ TABLES: dict[str, type[Table]] = {
     "retention": Retention,
 }
 """`[priority.P0]` … stand apart: a table of tables."""
-NAMED = frozenset(name for name, model in ARRAYS.items() if "id" in model.model_fields)
+NAMED = frozenset(name for name, table in ARRAYS.items() if "id" in table.KEYS)
 NOT_YET_ACTED_ON = ("inspection", "vantage", "hook", "heartbeat")

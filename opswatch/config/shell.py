@@ -21,7 +21,7 @@ from opswatch.config.settings import (
     WebSettings,
 )
 from opswatch.config.suggest import listed
-from opswatch.config.tables import Entry, Tables, validated
+from opswatch.config.tables import Entry, Tables
 from opswatch.core.model import Secret
 from opswatch.errors import PluginNotFound
 
@@ -46,27 +46,12 @@ def _channel(entry: Entry[schema.Channel], tables: Tables, kinds: Kinds, problem
         problems.unknown(place.at("kind"), table.kind, known, words)
         model = None
     if model is not None:
+        from opswatch.config.plugged import validated  # pydantic, which only some commands need
+
         if "to" not in model.model_fields:
             own.pop("to", None)
-        config = validated(model, _with_secrets(model, own), place, problems)
+        config = validated(model, own, place, problems)
     return ChannelSettings(table.id, table.kind, config, table.to, raw if isinstance(raw, Mapping) else {})
-
-
-def _with_secrets(model: Any, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Text for fields that are `Secret`s becomes one, and remembers where it came from."""
-    wanted = {
-        info.alias or name for name, info in model.model_fields.items() if "Secret" in _type_names(info.annotation)
-    }
-    return {
-        key: Secret(str(value), getattr(value, "source", "")) if key in wanted and isinstance(value, str) else value
-        for key, value in own.items()
-    }
-
-
-def _type_names(annotation: Any) -> set[str]:
-    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
-        return {annotation.__name__} if annotation is Secret else set()
-    return {name for part in getattr(annotation, "__args__", ()) for name in _type_names(part)}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

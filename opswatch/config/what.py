@@ -13,7 +13,7 @@ from opswatch.config.names import Names, cycles, each
 from opswatch.config.problems import Place, Problems
 from opswatch.config.settings import Kinds
 from opswatch.config.suggest import listed
-from opswatch.config.tables import Entry, Tables, validated
+from opswatch.config.tables import Entry, Tables
 from opswatch.core.matching import labels_hold, matches_glob
 from opswatch.core.model import Health, Priority
 from opswatch.core.plan import Check, Limit, Service, Target
@@ -205,7 +205,11 @@ def _args(table: schema.Check, place: Place, around: Surroundings) -> object:
         words = str(trouble) if table.probe in known else f"no probe has this name; known are {listed(known)}"
         around.problems.unknown(Place(place.source, (*place.path[:-1], "probe")), table.probe, known, words)
         return None
-    return table.args if model is None else validated(model, table.args, place, around.problems)
+    if model is None:
+        return table.args
+    from opswatch.config.plugged import validated  # pydantic, which only some commands need
+
+    return validated(model, table.args, place, around.problems)
 
 
 def _targets_of(table: schema.Check, place: Place, around: Surroundings) -> tuple[str, ...]:

@@ -118,11 +118,11 @@ def _carried(kind: str, place: Place, carriers: Carriers, problems: Problems, wa
     elif state == "unknown":
         known = [*carriers.kinds.known_channels(), *LATER_CONTACTS]
         problems.unknown(place, kind, known, f"a kind of channel: one of {', '.join(sorted(known))}", seen="")
-    return state == "ready"
+    return state != "later"  # What is wrong is reported once: nothing follows from it.
 
 
 def _steps(
-    steps: list[NotifyStep], place: Place, reachable: dict[str, bool], problems: Problems
+    steps: Iterable[NotifyStep], place: Place, reachable: dict[str, bool], problems: Problems
 ) -> tuple[NotifyStep, ...]:
     for index, step in enumerate(steps):
         if step.contact not in reachable:
@@ -193,8 +193,7 @@ def _layer(
 
 def _key_of(words: str, table: schema.RosterLayer) -> str:
     """The key a sentence about a layer is about: the first one it names."""
-    keys = [info.alias or name for name, info in type(table).model_fields.items()]
-    named = [(words.find(key), key) for key in keys if key in words]
+    named = [(words.find(key), key) for key in table.KEYS if key in words]
     return min(named)[1] if named else "id"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from opswatch.config import holidays, schema
 from opswatch.config.problems import Place, Problems
@@ -51,7 +53,7 @@ def window(table: schema.WindowTable, place: Place, problems: Problems) -> Windo
     return _parsed(table.days, table.start or "00:00", table.end or "24:00", place, problems)
 
 
-def windows(tables: list[schema.WindowTable], place: Place, problems: Problems) -> tuple[Window, ...]:
+def windows(tables: Iterable[schema.WindowTable], place: Place, problems: Problems) -> tuple[Window, ...]:
     found = (window(table, place.at(index), problems) for index, table in enumerate(tables))
     return tuple(one for one in found if one is not None)
 
@@ -68,7 +70,7 @@ def when(
     if table is None:
         return None
     has_window = table.days is not None or table.start is not None or table.end is not None
-    inner = schema.WindowTable.model_construct(days=table.days, start=table.start, end=table.end)
+    inner = schema.WindowTable(days=table.days, start=table.start, end=table.end)
     found = window(inner, place, problems) if has_window else None
     calendar = calendars.name(table.calendar, place.at("calendar"))
     if has_window and found is not None and found.work is not None and table.calendar is None:
@@ -81,9 +83,9 @@ def when(
     )
 
 
-def _parsed(days: list[str] | None, start: str, end: str, place: Place, problems: Problems) -> Window | None:
+def _parsed(days: tuple[Any, ...] | None, start: str, end: str, place: Place, problems: Problems) -> Window | None:
     try:
-        return parse_window(",".join(days) if days is not None else None, start, end)
+        return parse_window(",".join(map(str, days)) if days is not None else None, start, end)
     except ValueError as wrong:
         problems.add(place, str(wrong))
         return None
