@@ -1,8 +1,10 @@
 """Every number that opswatch publishes about itself, declared here and nowhere else; `docs/metrics.md` explains them.
 
-    metrics.CHECKS.inc(check="disk-space", health="ok")
-    metrics.DELIVERY.observe(1.8, channel="slack")
+    metrics.commits_total.inc()
+    metrics.delivery_seconds.labels(channel="slack").observe(1.8)
+    with metrics.commit_seconds.time(): ...
 
+A metric is called here what it is called there, without `opswatch_`; what is declared is used like prometheus_client's.
 Labels are bounded by the configuration or by the code, never by what happens: no incident numbers, no targets. The
 registry is our own, so that tests and embedders share nothing by accident; prometheus_client is imported with the first
 number counted. Counting is safe from every thread.
@@ -13,6 +15,7 @@ from __future__ import annotations
 import platform
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from opswatch import __version__, logs
 
 if TYPE_CHECKING:
+    import prometheus_client
     from prometheus_client import CollectorRegistry
 
 log = logs.get("metrics")
@@ -35,11 +39,11 @@ _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A declaration. `kind` is prometheus_client's class name; what counts is made when first used."""
+    """A declaration. What counts is made by prometheus_client when it is first used."""
 
     name: str
     help: str
-    labels: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -57,9 +61,14 @@ class Counter(Metric):
 
     __slots__ = ()
 
-    def inc(self, amount: float = 1.0, /, **labels: str) -> None:
-        """Count `amount` more. Every label must be given, by name."""
-        _child(self, labels).inc(amount)
+    def labels(self, **labels: str) -> prometheus_client.Counter:
+        """The series with these labels. All must be given, or ValueError."""
+        child: prometheus_client.Counter = _made(self).labels(**labels)
+        return child
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Count `amount` more, where there are no labels."""
+        _made(self).inc(amount)
 
 
 class Gauge(Metric):
@@ -67,17 +76,26 @@ class Gauge(Metric):
 
     __slots__ = ()
 
-    def set(self, value: float, /, **labels: str) -> None:
-        """It is `value` now. Every label must be given, by name."""
-        _child(self, labels).set(value)
+    def labels(self, **labels: str) -> prometheus_client.Gauge:
+        """The series with these labels. All must be given, or ValueError."""
+        child: prometheus_client.Gauge = _made(self).labels(**labels)
+        return child
 
-    def inc(self, amount: float = 1.0, /, **labels: str) -> None:
-        """It is `amount` more than before (less, if negative)."""
-        _child(self, labels).inc(amount)
+    def set(self, value: float) -> None:
+        """It is `value` now, where there are no labels."""
+        _made(self).set(value)
+
+    def inc(self, amount: float = 1.0) -> None:
+        """It is `amount` more than before, where there are no labels."""
+        _made(self).inc(amount)
+
+    def dec(self, amount: float = 1.0) -> None:
+        """It is `amount` less than before, where there are no labels."""
+        _made(self).dec(amount)
 
     def replace(self, values: Mapping[str, float]) -> None:
         """Exactly these series, by the value of this gauge's one label. A roster that left the file leaves here too."""
-        (label,) = self.labels
+        (label,) = self.label_names
         made = _made(self)
         had = {sample.labels[label] for family in made.collect() for sample in family.samples}
         for gone in had - set(values):
@@ -91,77 +109,91 @@ class Histogram(Metric):
 
     __slots__ = ()
 
-    def observe(self, seconds: float, /, **labels: str) -> None:
-        """One more took this long."""
-        _child(self, labels).observe(seconds)
+    def labels(self, **labels: str) -> prometheus_client.Histogram:
+        """The series with these labels. All must be given, or ValueError."""
+        child: prometheus_client.Histogram = _made(self).labels(**labels)
+        return child
+
+    def observe(self, seconds: float) -> None:
+        """One more took this long, where there are no labels."""
+        _made(self).observe(seconds)
+
+    def time(self) -> AbstractContextManager[Any]:
+        """Observe how long the body of a `with` took, where there are no labels."""
+        timer: AbstractContextManager[Any] = _made(self).time()
+        return timer
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Looking
 
-CHECKS = Counter("opswatch_checks_total", "Looks made, by what they said.", ("check", "health"))
-CHECK_DURATION = Histogram("opswatch_check_duration_seconds", "How long a look took.", ("probe",), _SLOW)
-CHECK_LATENESS = Histogram("opswatch_check_lateness_seconds", "How long after it was due a look began.", buckets=_SLOW)
-CHECKS_SKIPPED = Counter(
+checks_total = Counter("opswatch_checks_total", "Looks made, by what they said.", ("check", "health"))
+check_duration_seconds = Histogram("opswatch_check_duration_seconds", "How long a look took.", ("probe",), _SLOW)
+check_lateness_seconds = Histogram(
+    "opswatch_check_lateness_seconds", "How long after it was due a look began.", buckets=_SLOW
+)
+checks_skipped_total = Counter(
     "opswatch_checks_skipped_total",
     "Looks that were due and not made: busy (the last one still runs), full.",
     ("reason",),
 )
-PROBE_WORKERS_BUSY = Gauge("opswatch_probe_workers_busy", "Probe workers that are looking at something now.")
-PROBE_STUCK = Gauge("opswatch_probe_stuck", "Looks that ran past their time limit and cannot be stopped.")
+probe_workers_busy = Gauge("opswatch_probe_workers_busy", "Probe workers that are looking at something now.")
+probe_stuck = Gauge("opswatch_probe_stuck", "Looks that ran past their time limit and cannot be stopped.")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Deciding
 
-ALERTS_OPEN = Gauge("opswatch_alerts_open", "Confirmed alerts that have not recovered.", ("health",))
-INCIDENTS_OPEN = Gauge("opswatch_incidents_open", "Incidents that are triggered or acknowledged.", ("priority",))
-COMMITS = Counter("opswatch_commits_total", "Decisions committed to the store.")
-CONFLICTS = Counter("opswatch_conflicts_total", "Decisions made again because another node committed first.")
-COMMIT_DURATION = Histogram(
+alerts_open = Gauge("opswatch_alerts_open", "Confirmed alerts that have not recovered.", ("health",))
+incidents_open = Gauge("opswatch_incidents_open", "Incidents that are triggered or acknowledged.", ("priority",))
+commits_total = Counter("opswatch_commits_total", "Decisions committed to the store.")
+conflicts_total = Counter("opswatch_conflicts_total", "Decisions made again because another node committed first.")
+commit_seconds = Histogram(
     "opswatch_commit_seconds", "How long a commit took, waiting for its turn included.", buckets=_QUICK
 )
-STORE_ERRORS = Counter(
+store_errors_total = Counter(
     "opswatch_store_errors_total", "Times the store could not be reached, was full or stayed locked."
 )
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Telling
 
-MESSAGES = Counter(
+messages_total = Counter(
     "opswatch_messages_total",
     "Attempts to deliver a message: delivered, retried (it failed and is tried again), failed (for good).",
     ("channel", "outcome"),
 )
-DELIVERY = Histogram(
+delivery_seconds = Histogram(
     "opswatch_delivery_seconds", "From the promise of a message until its channel had it.", ("channel",), _SLOW
 )
-PAGES_PENDING = Gauge("opswatch_pages_pending", "Promised messages that are neither delivered nor given up.")
-PAGES_PAUSED = Gauge("opswatch_pages_paused", "1 while somebody has paused all pages.")
-ONCALL_GAP = Gauge("opswatch_oncall_gap", "1 while nobody but a fallback is on call for a roster.", ("roster",))
+pages_pending = Gauge("opswatch_pages_pending", "Promised messages that are neither delivered nor given up.")
+pages_paused = Gauge("opswatch_pages_paused", "1 while somebody has paused all pages.")
+oncall_gap = Gauge("opswatch_oncall_gap", "1 while nobody but a fallback is on call for a roster.", ("roster",))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Looking after itself
 
-LOOP_LAST_TURN = Gauge(
+loop_last_turn_timestamp_seconds = Gauge(
     "opswatch_loop_last_turn_timestamp_seconds",
     "When a loop of the daemon last finished a turn (Unix time).",
     ("loop",),
 )
-LOOP_ERRORS = Counter("opswatch_loop_errors_total", "Turns of a loop that failed; it went on.", ("loop",))
-CONFIG_STALE = Gauge("opswatch_config_stale", "1 while the configuration on disk was refused and an older one runs.")
-CONFIG_LOADED = Gauge(
+loop_errors_total = Counter("opswatch_loop_errors_total", "Turns of a loop that failed; it went on.", ("loop",))
+config_stale = Gauge("opswatch_config_stale", "1 while the configuration on disk was refused and an older one runs.")
+config_loaded_timestamp_seconds = Gauge(
     "opswatch_config_loaded_timestamp_seconds", "When the running configuration was loaded (Unix time)."
 )
-DEADMAN_PINGS = Counter(
+deadman_pings_total = Counter(
     "opswatch_deadman_pings_total",
     "Dead-man pings: sent, failed, withheld (the self-audit found something).",
     ("outcome",),
 )
-DEADMAN_LAST = Gauge("opswatch_deadman_last_ping_timestamp_seconds", "When the last dead-man ping arrived (Unix time).")
-LOG_LINES_LOST = Counter(
+deadman_last_ping_timestamp_seconds = Gauge(
+    "opswatch_deadman_last_ping_timestamp_seconds", "When the last dead-man ping arrived (Unix time)."
+)
+log_lines_lost_total = Counter(
     "opswatch_log_lines_lost_total", "Log lines that could not be written: a closed pipe, a full disk."
 )
-BUILD_INFO = Gauge("opswatch_build_info", "Always 1; what is running is in the labels.", ("version", "python"))
+build_info = Gauge("opswatch_build_info", "Always 1; what is running is in the labels.", ("version", "python"))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page
@@ -176,8 +208,8 @@ def text() -> bytes:
             refresh()
         except Exception:  # A store that cannot be read must not take the numbers with it that would say so.
             log.exception("metrics not refreshed", by=getattr(refresh, "__qualname__", repr(refresh)))
-    LOG_LINES_LOST.inc(logs.take_lost())
-    BUILD_INFO.set(1, version=__version__, python=platform.python_version())
+    log_lines_lost_total.inc(logs.take_lost())
+    build_info.labels(version=__version__, python=platform.python_version()).set(1)
     return generate_latest(_everything().registry)
 
 
@@ -195,7 +227,7 @@ def before_scrape(refresh: Callable[[], None]) -> None:
 
 
 def declared() -> tuple[Metric, ...]:
-    """Every declaration (`name`, `kind`, `help`, `labels`), in the order of this file."""
+    """Every declaration (`name`, `kind`, `help`, `label_names`), in the order of this file."""
     return tuple(_DECLARED.values())
 
 
@@ -223,15 +255,10 @@ def _make() -> _Everything:
         more = {"buckets": metric.buckets} if metric.buckets else {}
         make = getattr(prometheus_client, type(metric).__name__)
         everything.made[metric.name] = make(
-            metric.name, metric.help, metric.labels, registry=everything.registry, **more
+            metric.name, metric.help, metric.label_names, registry=everything.registry, **more
         )
     return everything
 
 
 def _made(metric: Metric) -> Any:
     return _everything().made[metric.name]
-
-
-def _child(metric: Metric, labels: Mapping[str, str]) -> Any:
-    made = _made(metric)
-    return made.labels(**labels) if metric.labels else made
