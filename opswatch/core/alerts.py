@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from opswatch.core import calendars, grouping, incidents, limits, quiet
+from opswatch.core import calendars, escalation, grouping, incidents, limits, quiet
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
 from opswatch.core.matching import labels_of
@@ -333,7 +333,7 @@ def announce(m: Moment, alert: Alert) -> None:
 def _worsened(m: Moment, alert: Alert) -> None:
     incident = m.draft.incident(alert.incident or 0)
     if incident is not None and alert.priority < incident.priority:
-        incidents.escalation.keep(m, incidents.raise_priority(m, incident, alert.priority, alert.why))
+        escalation.keep(m, incidents.raise_priority(m, incident, alert.priority, alert.why))
 
 
 def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:

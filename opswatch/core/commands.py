@@ -79,7 +79,7 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
         return
     allowed = incidents.TRANSITIONS[incident.status]
     if type(command) not in allowed:
-        names = ", ".join(sorted(_word(kind) for kind in allowed))
+        names = ", ".join(sorted(incidents.word_of(kind) for kind in allowed))
         m.refuse("not_possible_now", incident=incident.number, status=str(incident.status), allowed=names)
         return
     changed = _INCIDENT[type(command)](m, incident, command)
@@ -88,10 +88,6 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
     if changed.owner == command.by and changed.status is Status.ACKNOWLEDGED:
         changed = incidents.restart_ack_timer(m, changed)  # Any word from the owner means: still on it.
     escalation.keep(m, changed)
-
-
-def _word(kind: type[Command]) -> str:
-    return {"SetPriority": "priority"}.get(kind.__name__, kind.__name__.lower())
 
 
 def _said_already(m: Moment, incident: Incident, command: _OnIncident) -> bool:

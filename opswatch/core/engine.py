@@ -9,7 +9,7 @@ from typing import assert_never
 
 from opswatch.core import alerts, arrangements, calendars, commands, escalation, incidents
 from opswatch.core.changes import Changes, Draft, State
-from opswatch.core.effects import Announce, Effect, Postpone, Settle
+from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
     Command,
     Event,
@@ -197,7 +197,7 @@ def _digest(m: Moment, waiting: Iterable[Incident]) -> None:
     for target in m.plan.digest.to:
         channel = target.removeprefix("channel:")
         if channel in m.plan.channels:
-            m.effects.append(Announce(channel, "digest", m.serial(), None, {"incidents": numbers}))
+            m.announce(channel, "digest", incidents=numbers)
     m.record(
         "digest_sent", incidents=numbers, next=calendars.next_cron(m.plan.digest.cron, m.plan.digest.timezone, m.now)
     )

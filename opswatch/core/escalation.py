@@ -218,7 +218,7 @@ def promise(m: Moment, incident: Incident, step: DueStep) -> Incident:
         roster=step.roster,
         at=m.now,
     )
-    m.effects.append(page)
+    m.send(page)
     m.record(
         "page_promised",
         incident=incident.number,
@@ -229,6 +229,7 @@ def promise(m: Moment, incident: Incident, step: DueStep) -> Incident:
         reason=step.reason,
         priority=str(incident.priority),
         roster=step.roster,
+        observed=True if m.plan.mode == "observe" else None,
     )
     pair = (step.person, step.contact)
     paged = incident.paged if pair in incident.paged else (*incident.paged, pair)
@@ -311,6 +312,8 @@ def way_failed(m: Moment, incident: Incident, failed: SendFailed) -> Incident:
     level can be reached, the next level, at once."""
     page = failed.page
     if page is None or incident.status is Status.RESOLVED or page.climb != incident.climb:
+        return incident
+    if m.plan.rule(incident.priority).interrupt == "never":
         return incident
     person = m.plan.people.get(page.person)
     base, _, failed_before = page.step.partition(".")

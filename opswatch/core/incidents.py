@@ -55,6 +55,11 @@ TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
 """What a command may do in each status. What the table lacks is refused; docs and the CLI list it from here."""
 
 
+def word_of(kind: type[Command]) -> str:
+    """The verb of a command, as people type it."""
+    return {"SetPriority": "priority", "Acknowledge": "ack"}.get(kind.__name__, kind.__name__.lower())
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Opening and joining
 
@@ -375,7 +380,7 @@ def _update(m: Moment, incident: Incident, person: str, event: str) -> None:
     ways = [contact for who, contact in incident.paged if who == person] or list(known.contacts if known else ())
     contact = next((way for way in ways if known is not None and way in known.contacts), None)
     if contact is not None:
-        m.effects.append(Update(incident.number, person, contact, event, m.serial()))
+        m.send(Update(incident.number, person, contact, event, m.serial()))
 
 
 def _announce(m: Moment, incident: Incident, event: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from opswatch.core.changes import Draft
-from opswatch.core.effects import Announce, Done, Effect, Entry, Record, Refuse
+from opswatch.core.effects import Announce, Done, Effect, Entry, Page, Record, Refuse, Update
 from opswatch.core.matching import Fullmatch, fullmatch
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
@@ -44,7 +44,12 @@ class Moment:
 
     def announce(self, channel: str, event: str, incident: int | None = None, **facts: object) -> None:
         plain = {name: _plain(value) for name, value in facts.items() if value is not None}
-        self.effects.append(Announce(channel, event, self.serial(), incident, plain))
+        self.send(Announce(channel, event, self.serial(), incident, plain))
+
+    def send(self, message: Page | Update | Announce) -> None:
+        """Promise a message. In observe mode it is decided and recorded, and not sent."""
+        if self.plan.mode != "observe":
+            self.effects.append(message)
 
 
 def _plain(value: object) -> object:

@@ -160,10 +160,11 @@ class OnCall(RuleBasedStateMachine):
     def somebody_takes_a_shift(self, who, span):
         self.story.says(AddOverride("primary", self.story.now, self.story.now + span, add=who, by=who))
 
-    @precondition(lambda self: self.story.pages)
+    @precondition(lambda self: self.story.pending)
     @rule(pick=st.integers(0, 50))
     def a_way_closes(self, pick):
-        self.story.way_closes(self.story.pages[-1 - pick % len(self.story.pages)])
+        pending = list(self.story.pending.values())
+        self.story.way_closes(pending[pick % len(pending)])
 
     @rule(fewer=st.booleans())
     def the_plan_is_reloaded(self, fewer):

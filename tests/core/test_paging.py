@@ -429,3 +429,11 @@ def test_the_channel_of_a_level_gets_one_card_that_changes():
 
 def test_plan_helper_is_complete():
     assert plan(levels=(), people=()).services["orders"].tier == 2
+
+
+def test_in_observe_mode_everything_is_decided_and_recorded_and_nothing_is_sent():
+    story = Story(two_levels(mode="observe"))
+    story.fails("db")
+    story.passes(minutes=5)
+    assert story.pages == []
+    assert [entry.facts["person"] for entry in story.entries if entry.kind == "page_promised"] == ["ana", "bo"]

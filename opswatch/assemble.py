@@ -1,0 +1,115 @@
+"""A configuration becomes a desk, views and links: what the command line and the daemon both need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from opswatch import clock, config, plugins
+from opswatch.config import Loaded, Settings
+from opswatch.core.engine import Engine
+from opswatch.core.matching import Fullmatch
+from opswatch.core.plan import Person, Plan
+from opswatch.desk import Desk
+from opswatch.errors import OpswatchError, Problem
+from opswatch.links import Links, key_of
+from opswatch.stores import Store, open_store
+from opswatch.views import Views
+
+CONFIG_ENV = "OPSWATCH_CONFIG"
+PLACES = (Path("config.toml"), Path("/etc/opswatch/config.toml"))
+DATA_DIR_MODE = 0o770
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One process's view of one installation: what was written, and the one desk that changes pass over."""
+
+    loaded: Loaded
+    store: Store
+    desk: Desk
+    views: Views
+    links: Links
+    now: Callable[[], datetime]
+
+    @property
+    def plan(self) -> Plan:
+        """What is in force now; a reload changes it."""
+        return self.desk.engine.plan
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    def close(self) -> None:
+        """Save what checks remember, and let go of the store."""
+        self.desk.flush()
+        self.store.close()
+
+
+def find_config(given: str | None) -> Path:
+    """The file to use: the one given, `$OPSWATCH_CONFIG`, `./config.toml`, `/etc/opswatch/config.toml`. Raises
+    OpswatchError with where it looked."""
+    named = given or os.environ.get(CONFIG_ENV)
+    if named:
+        return Path(named)
+    for place in PLACES:
+        if place.exists():
+            return place
+    looked = " and ".join(str(place) for place in PLACES)
+    raise OpswatchError(f"no configuration: looked for {looked}; name one with -c FILE, or write one: opswatch init")
+
+
+def read_config(path: Path, now: datetime, *, for_looking: bool = True) -> Loaded:
+    """The configuration, checked. `for_looking=False` imports no probe and no channel: for commands that only ask or
+    act. Raises ConfigError with every problem."""
+    return config.load(path, plugins.Lookup(with_models=for_looking), now=now)
+
+
+def open_office(
+    path: Path, *, for_looking: bool = False, is_daemon: bool = False, now: Callable[[], datetime] = clock.now
+) -> Office:
+    """Everything a command needs. Raises ConfigError, StoreUnavailable.
+
+    Only the daemon migrates a store that exists and takes its checkpoints; a command makes a new one if there is none.
+    """
+    loaded = read_config(path, now(), for_looking=for_looking or is_daemon)
+    settings = loaded.settings
+    settings.data_dir.mkdir(mode=DATA_DIR_MODE, parents=True, exist_ok=True)
+    store = open_store(settings.store, checkpoints=is_daemon)
+    if is_daemon or store.missing_migrations():
+        store.migrate()
+    desk = Desk(store, Engine(loaded.plan, linear_fullmatch()), now)
+    links = Links(settings.public_url, key_of(settings.data_dir))
+    return Office(loaded, store, desk, Views(desk, store, now), links, now)
+
+
+def check_stored(office: Office) -> list[Problem]:
+    """What the store holds that the configuration no longer knows."""
+    with office.desk.looking() as (state, _):
+        overrides, silences = list(state.overrides.values()), list(state.silences.values())
+    return config.check_stored(office.loaded, overrides, silences)
+
+
+def linear_fullmatch() -> Fullmatch:
+    """RE2 behind the core's matchers: a pattern of a stranger cannot stop the desk."""
+
+    def fullmatch(pattern: str, text: str) -> bool:
+        import re2
+
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            return re2.fullmatch(pattern, text, options) is not None
+        except re2.error as problem:
+            raise ValueError(f"not a regular expression: {problem}") from None
+
+    return fullmatch
+
+
+def person_of_login(plan: Plan, login: str) -> Person | None:
+    """The person this operating-system user acts as."""
+    return next((person for person in plan.people.values() if person.login == login), None)

@@ -1,0 +1,196 @@
+"""The duty desk: every change passes over it, whoever asks. The only writer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
+
+from opswatch import metrics
+from opswatch.core.changes import Changes, State
+from opswatch.core.effects import (
+    Announce,
+    Done,
+    Effect,
+    Page,
+    Postpone,
+    Recheck,
+    Record,
+    Refuse,
+    Settle,
+    Update,
+    Withdraw,
+)
+from opswatch.core.engine import Decision, Engine
+from opswatch.core.events import Command, Event
+from opswatch.core.state import Watch
+from opswatch.errors import Conflict
+from opswatch.stores import Store
+
+ATTEMPTS_MAX = 20
+RACES_MAX = 2
+TO_BE_WRITTEN = (Record, Page, Update, Announce, Withdraw, Settle, Postpone)
+"""Effects that must be committed even where no state follows from them."""
+
+
+class Desk:
+    """Decides on fresh state and commits; a lost swap means deciding again. Safe to call from any thread.
+
+    `now` gives this instant. Healthy looks commit nothing: what checks remember is saved by `flush`.
+    """
+
+    def __init__(self, store: Store, engine: Engine, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._engine = engine
+        self._now = now
+        self._state = State()
+        self._unsaved: dict[str, Watch | None] = {}
+        self._lock = _FairLock()
+        self._moved = threading.Condition()
+        self.version = 0  # grows with every committed change this desk knows of
+        self.on_recheck: Callable[[Recheck], None] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    # changing
+
+    def apply(self, event: Event) -> tuple[Effect, ...]:
+        """Decide one event and commit what follows. The effects include the answer to a command.
+
+        Raises StoreUnavailable; Conflict only when the head moved at every one of many attempts.
+        """
+        return self.apply_many((event,))[0]
+
+    def apply_many(self, events: Sequence[Event]) -> tuple[tuple[Effect, ...], ...]:
+        """Decide a batch on one view of the state and commit once: all of it or nothing."""
+        with self._lock.taken(first=any(isinstance(event, Command) for event in events)):
+            decision = self._decide_and_commit(events)
+        for effect in decision.effects:
+            if isinstance(effect, Recheck) and self.on_recheck is not None:
+                self.on_recheck(effect)
+        return decision.answers
+
+    def answer(self, command: Command) -> Done | Refuse:
+        """What a command is answered."""
+        return next(effect for effect in self.apply(command) if isinstance(effect, (Done, Refuse)))
+
+    def _decide_and_commit(self, events: Sequence[Event]) -> Decision:
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                # Who lost the swap twice queues for the head instead of racing for it.
+                with self._store.turn() if attempt >= RACES_MAX else nullcontext():
+                    decision, written = self._try(events)
+            except Conflict:  # Another node moved first: look again, decide again.
+                metrics.CONFLICTS.inc()
+                continue
+            self._keep(decision.changes, saved=written)
+            if written:
+                self._has_moved()
+            return decision
+        raise Conflict(f"the head moved at each of {ATTEMPTS_MAX} attempts")
+
+    def _try(self, events: Sequence[Event]) -> tuple[Decision, bool]:
+        """Decide once; whether anything had to be committed."""
+        now = self._now()
+        self._store.load(self._state)
+        decision = self._engine.decide(self._state, events, now)
+        effects = decision.effects
+        if not decision.changes.behind_head and not any(isinstance(effect, TO_BE_WRITTEN) for effect in effects):
+            return decision, False
+        began = time.perf_counter()
+        self._store.commit(decision.changes, effects, now)
+        metrics.COMMIT_DURATION.observe(time.perf_counter() - began)
+        metrics.COMMITS.inc()
+        return decision, True
+
+    def _keep(self, changes: Changes, *, saved: bool = False) -> None:
+        self._state.apply(changes)
+        for key, watch in changes.watches.items():
+            if saved:
+                self._unsaved.pop(key, None)
+            else:
+                self._unsaved[key] = watch
+
+    def flush(self) -> int:
+        """Save what checks remember, in one batch beside the head; how many were saved."""
+        with self._lock.taken():
+            batch, self._unsaved = self._unsaved, {}
+        if not batch:
+            return 0
+        try:
+            self._store.save_watches(batch)
+        except Exception:
+            with self._lock.taken():
+                self._unsaved = {**batch, **self._unsaved}
+            raise
+        return len(batch)
+
+    def reload(self, engine: Engine) -> None:
+        """Decide by a new plan from now on; the state stays."""
+        with self._lock.taken():
+            self._engine = engine
+
+    # looking
+
+    def refresh(self) -> bool:
+        """Take over what another process committed. Says whether there was anything."""
+        with self._lock.taken():
+            moved = self._store.load(self._state)
+        if moved:
+            self._has_moved()
+        return moved
+
+    def next_deadline(self) -> datetime | None:
+        with self._lock.taken():
+            return self._engine.next_deadline(self._state)
+
+    @contextmanager
+    def looking(self) -> Iterator[tuple[State, Engine]]:
+        """Read the state; nobody writes meanwhile, so be brief and change nothing."""
+        with self._lock.taken(first=True):
+            yield self._state, self._engine
+
+    def wait_for_move(self, version: int, timeout: timedelta) -> int:
+        """Sleep until something was committed after `version`, at most `timeout`; the version now."""
+        with self._moved:
+            self._moved.wait_for(lambda: self.version != version, timeout.total_seconds())
+            return self.version
+
+    def nudge(self) -> None:
+        """Wake whoever waits for a move: the plan is new, or we are stopping."""
+        self._has_moved()
+
+    def _has_moved(self) -> None:
+        with self._moved:
+            self.version += 1
+            self._moved.notify_all()
+
+
+class _FairLock:
+    """A lock that people get before machines: who asks `first` is served before anybody else who waits."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._is_taken = False
+        self._people_waiting = 0
+
+    @contextmanager
+    def taken(self, *, first: bool = False) -> Iterator[None]:
+        with self._free:
+            if first:
+                self._people_waiting += 1
+                self._free.wait_for(lambda: not self._is_taken)
+                self._people_waiting -= 1
+            else:
+                self._free.wait_for(lambda: not self._is_taken and not self._people_waiting)
+            self._is_taken = True
+        try:
+            yield
+        finally:
+            with self._free:
+                self._is_taken = False
+                self._free.notify_all()

@@ -1,0 +1,385 @@
+"""Every question: on call now, open, one incident, checks, the timeline. Plain dataclasses out, never rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from opswatch.core import incidents as life
+from opswatch.core.model import Health, Status
+from opswatch.core.plan import Plan
+from opswatch.core.roster import Shift
+from opswatch.core.spans import say_span
+from opswatch.core.state import Alert, Incident, Override, Silence, Watch, alert_key
+from opswatch.desk import Desk
+from opswatch.stores import MessageRow, Store, Stored
+
+NOT_SEEN = "not looked at yet"
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallRow:
+    """Who is on call for one roster at one instant. In a gap these are the fallback's people."""
+
+    roster: str
+    at: datetime
+    on_call: tuple[str, ...]
+    fallback: bool
+    layer: str | None
+    start: datetime | None
+    until: datetime | None
+    next: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The format of `opswatch who --json` (SPEC 3)."""
+        return {
+            "roster": self.roster,
+            "at": utc(self.at),
+            "on_call": list(self.on_call),
+            "fallback": self.fallback,
+            "layer": self.layer,
+            "from": utc(self.start),
+            "until": utc(self.until),
+            "next": list(self.next),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One line of the list."""
+
+    id: int
+    status: Status
+    priority: str
+    service: str | None
+    title: str
+    owner: str | None
+    opened_at: datetime
+    alerts: int
+    next_deadline: datetime | None
+    quiet: str | None = None
+    snoozed_until: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The format of `opswatch list --json` (SPEC 5)."""
+        return {
+            "id": self.id,
+            "status": str(self.status),
+            "priority": self.priority,
+            "service": self.service,
+            "title": self.title,
+            "owner": self.owner,
+            "opened_at": utc(self.opened_at),
+            "alerts": self.alerts,
+            "next_deadline": utc(self.next_deadline),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """One incident with everything that happened to it. `allowed` are the commands it takes now."""
+
+    row: IncidentRow
+    incident: Incident
+    alerts: tuple[Alert, ...]
+    entries: tuple[Stored, ...]
+    messages: tuple[MessageRow, ...]
+    allowed: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            **self.row.as_json(),
+            "why": self.incident.why,
+            "summary": self.incident.summary,
+            "policy": self.incident.policy,
+            "level": self.incident.level,
+            "cycle": self.incident.cycle,
+            "climb": self.incident.climb,
+            "paged": [list(pair) for pair in self.incident.paged],
+            "snoozed_until": utc(self.incident.snoozed_until),
+            "acknowledged_at": utc(self.incident.acked_at),
+            "resolved_at": utc(self.incident.resolved_at),
+            "failing": [
+                {
+                    "check": alert.check,
+                    "target": alert.target,
+                    "item": alert.item,
+                    "state": str(alert.health),
+                    "since": utc(alert.fired_at),
+                    "sentence": alert.sentence,
+                    "evidence": list(alert.evidence),
+                }
+                for alert in self.alerts
+            ],
+            "messages": [_message_json(message) for message in self.messages],
+            "timeline": [entry_json(stored) for stored in self.entries],
+            "allowed": list(self.allowed),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """How one check stands on one target (or one item of it)."""
+
+    check: str
+    target: str
+    item: str
+    health: Health | None  # confirmed; None: not looked at yet
+    seen: Health | None  # as last seen, confirmed or not
+    sentence: str
+    seen_at: datetime | None
+    fired_at: datetime | None
+    quiet: str | None
+    schedule: str
+
+    @property
+    def key(self) -> str:
+        return "/".join(part for part in (self.check, self.target, self.item) if part)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "check": self.check,
+            "target": self.target,
+            "item": self.item or None,
+            "state": str(self.health) if self.health else None,
+            "seen": str(self.seen) if self.seen else None,
+            "sentence": self.sentence,
+            "seen_at": utc(self.seen_at),
+            "since": utc(self.fired_at),
+            "quiet": self.quiet,
+            "schedule": self.schedule,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The whole at a glance."""
+
+    name: str
+    node: str
+    mode: str
+    at: datetime
+    checks: Mapping[str, int]  # ok, warn, crit, unknown, waiting
+    incidents: Mapping[str, int]  # P0 … P3, open ones
+    unacknowledged: int
+    paused_until: datetime | None
+    paused_by: str | None
+    nodes: Mapping[str, datetime]  # last sign of life
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether any daemon gave a sign of life in the last half minute."""
+        return any(self.at - seen < timedelta(seconds=30) for seen in self.nodes.values())
+
+    def as_json(self) -> dict[str, object]:
+        plain = asdict(self) | {"nodes": {node: utc(seen) for node, seen in self.nodes.items()}}
+        return {**plain, "at": utc(self.at), "paused_until": utc(self.paused_until), "running": self.is_alive}
+
+
+class Views:
+    """Answers questions. `now` gives this instant where none is asked about."""
+
+    def __init__(self, desk: Desk, store: Store, now: Callable[[], datetime]) -> None:
+        self._desk, self._store, self._now = desk, store, now
+
+    @property
+    def plan(self) -> Plan:
+        return self._desk.engine.plan
+
+    # rosters
+
+    def on_call(self, roster: str | None = None, at: datetime | None = None) -> list[OnCallRow]:
+        """Per roster, in the order of the file. Raises KeyError for an unknown roster."""
+        at = at or self._now()
+        rosters = self._desk.engine.rosters
+        overrides = self.overrides()
+        names = [roster] if roster is not None else list(self.plan.rosters)
+        rows = []
+        for name in names:
+            if name not in self.plan.rosters:
+                raise KeyError(name)
+            now = rosters.on_call(name, overrides, at)
+            following = rosters.next_people(name, overrides, at)
+            rows.append(
+                OnCallRow(name, at, now.people, now.fallback, now.layer, now.start, now.until, tuple(following))
+            )
+        return rows
+
+    def shifts(self, roster: str, start: datetime, end: datetime) -> list[Shift]:
+        """The shifts that tile `[start, end)`, gaps included. Raises KeyError for an unknown roster."""
+        if roster not in self.plan.rosters:
+            raise KeyError(roster)
+        return self._desk.engine.rosters.shifts(roster, self.overrides(), start, end)
+
+    def overrides(self) -> tuple[Override, ...]:
+        self._desk.refresh()
+        with self._desk.looking() as (state, _):
+            return tuple(state.overrides.values())
+
+    def silences(self) -> list[Silence]:
+        self._desk.refresh()
+        with self._desk.looking() as (state, _):
+            return sorted(state.silences.values(), key=lambda silence: silence.ends_at)
+
+    # incidents
+
+    def incidents(self, *, include_resolved: bool = False, limit: int = 500) -> list[IncidentRow]:
+        """What is open, worst and oldest first; with `include_resolved` the newest of all."""
+        if include_resolved:
+            return [_row(incident) for incident in self._store.incidents(include_resolved=True, limit=limit)]
+        self._desk.refresh()
+        with self._desk.looking() as (state, _):
+            kept = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
+        return [_row(one) for one in sorted(kept, key=lambda one: (one.priority, one.number))[:limit]]
+
+    def incident(self, number: int) -> IncidentView | None:
+        """Everything about one incident, forgotten ones included; None for a number that was never given."""
+        self._desk.refresh()
+        with self._desk.looking() as (state, _):
+            incident = state.incidents.get(number)
+            alerts = [state.alerts[key] for key in incident.alerts if key in state.alerts] if incident else []
+        incident = incident or self._store.incident(number)
+        if incident is None:
+            return None
+        allowed = sorted(life.word_of(kind) for kind in life.TRANSITIONS[incident.status])
+        entries = self._store.timeline(incident=number, limit=2000)
+        messages = self._store.messages(number)
+        return IncidentView(_row(incident), incident, tuple(alerts), tuple(entries), tuple(messages), tuple(allowed))
+
+    # checks
+
+    def checks(self) -> list[CheckRow]:
+        """Every check on every target, worst first; items that fail have a line of their own."""
+        self._desk.refresh()
+        with self._desk.looking() as (state, engine):
+            watches = dict(state.watches)
+            alerts = dict(state.alerts)
+        rows = []
+        for check in engine.plan.checks.values():
+            schedule = _schedule(check.every, check.cron)
+            for target in check.targets:
+                rows.append(_check_row(check.id, target, "", watches, alerts, schedule))
+        whole = {row.key for row in rows}
+        for key, watch in watches.items():
+            known = engine.plan.checks.get(watch.check)
+            if key not in whole and known is not None and watch.target in known.targets:
+                schedule = _schedule(known.every, known.cron)
+                rows.append(_check_row(watch.check, watch.target, watch.item, watches, alerts, schedule))
+        return sorted(rows, key=lambda row: (-(row.health or Health.OK).rank, row.key))
+
+    # the whole
+
+    def status(self) -> StatusView:
+        """Counts of everything, and which nodes live."""
+        at = self._now()
+        rows = self.checks()
+        whole = [row for row in rows if not row.item or row.health is not Health.OK]
+        checks = {str(health): sum(row.health is health for row in whole) for health in Health}
+        checks["waiting"] = sum(row.health is None for row in whole)
+        with self._desk.looking() as (state, engine):
+            kept = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
+            standing, plan = state.standing, engine.plan
+        counts = {f"P{number}": sum(int(one.priority) == number for one in kept) for number in range(4)}
+        nodes = {node: seen for node, (seen, _) in self._store.nodes().items()}
+        waiting = sum(one.status is Status.TRIGGERED for one in kept)
+        return StatusView(
+            plan.name,
+            plan.node,
+            plan.mode,
+            at,
+            checks,
+            counts,
+            waiting,
+            standing.paused_until,
+            standing.paused_by,
+            nodes,
+        )
+
+    def timeline(
+        self, start: datetime | None = None, end: datetime | None = None, *, kinds: Iterable[str] | None = None
+    ) -> list[Stored]:
+        """Entries in `[start, end)`, in order."""
+        return self._store.timeline(start=start, end=end, kinds=kinds)
+
+    def message(self, message: str) -> MessageRow | None:
+        """How one promised message stands."""
+        return next((row for row in self._store.messages(limit=1000) if row.id == message), None)
+
+
+def utc(at: datetime | None) -> str | None:
+    """An instant as the API writes it: `2026-11-16T02:00:00Z`."""
+    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def shift_json(shift: Shift) -> dict[str, object]:
+    """The format of `opswatch roster show --json` (SPEC 3)."""
+    return {
+        "start": utc(shift.start),
+        "end": utc(shift.end),
+        "people": list(shift.people),
+        "layer": shift.layer,
+        "override": shift.override,
+    }
+
+
+def entry_json(stored: Stored) -> dict[str, object]:
+    entry = stored.entry
+    return {
+        "position": stored.position,
+        "at": utc(entry.at),
+        "kind": entry.kind,
+        "incident": entry.incident,
+        "by": entry.by,
+        "facts": dict(entry.facts),
+    }
+
+
+def _message_json(message: MessageRow) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "kind": message.kind,
+        "person": message.person,
+        "channel": message.channel,
+        "promised_at": utc(message.promised_at),
+        "attempts": message.attempts,
+        "settled_at": utc(message.settled_at),
+        "outcome": message.outcome,
+        "detail": message.detail,
+    }
+
+
+def _row(incident: Incident) -> IncidentRow:
+    is_over = incident.status is Status.RESOLVED
+    quiet = life.quiet_reason(incident)
+    return IncidentRow(
+        incident.number,
+        incident.status,
+        str(incident.priority),
+        incident.service,
+        incident.title,
+        incident.owner,
+        incident.opened_at,
+        len(incident.alerts),
+        None if is_over and incident.reopen_at is None else incident.wake_at,
+        str(quiet) if quiet else None,
+        incident.snoozed_until,
+    )
+
+
+def _schedule(every: timedelta | None, cron: str | None) -> str:
+    return f"every {say_span(every)}" if every else cron or "inspections only"
+
+
+def _check_row(
+    check: str, target: str, item: str, watches: Mapping[str, Watch], alerts: Mapping[str, Alert], schedule: str
+) -> CheckRow:
+    key = alert_key(check, target, item)
+    watch, alert = watches.get(key), alerts.get(key)
+    quiet = str(alert.quiet) if alert is not None and alert.quiet else None
+    fired_at = alert.fired_at if alert else None
+    if watch is None or (watch.seen_at is None and watch.confirmed is Health.OK):
+        return CheckRow(check, target, item, None, None, NOT_SEEN, None, fired_at, quiet, schedule)
+    return CheckRow(
+        check, target, item, watch.confirmed, watch.health, watch.sentence, watch.seen_at, fired_at, quiet, schedule
+    )
