@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -141,6 +141,9 @@ class Host(Protocol):
         ...
 
     def run(self, argv: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = None) -> Finished: ...
+
+
+Reach = Callable[[str], Host]
 
 
 def reach(access: str) -> Host:

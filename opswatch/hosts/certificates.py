@@ -100,7 +100,7 @@ def authorities(ca_file: str | None = None) -> str:
     named = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     candidates = [named] if named else []
     for path in (*candidates, *_BUNDLES):
-        if os.path.isfile(path):  # noqa: PTH113 - a plain question
+        if os.path.isfile(path):  # noqa: PTH113
             return path
     import certifi
 
@@ -137,7 +137,7 @@ def _verified_chain(sock: ssl.SSLSocket) -> Sequence[bytes]:
 
 def _changed_at(ca_file: str | None) -> int:
     try:
-        return os.stat(ca_file).st_mtime_ns if ca_file is not None else 0  # noqa: PTH116 - a plain question
+        return os.stat(ca_file).st_mtime_ns if ca_file is not None else 0  # noqa: PTH116
     except OSError:
         return 0
 

@@ -98,6 +98,8 @@ def careful(look: Callable[[Self, Task], Verdict]) -> Callable[[Self, Task], Ver
         except Exception as mistake:  # Ours: one probe's mistake must not cost the others their look.
             words = f"the look itself failed: {type(mistake).__name__}: {mistake}"
             verdict = _unseen(task, UnknownReason.ERROR, words, traceback.format_tb(mistake.__traceback__)[-3:])
+            # Should another version have written what we remember, the next look must not stumble over it again.
+            verdict = replace(verdict, memory=None)
         return replace(verdict, took_s=monotonic_s() - began, sentences=_sentences(verdict))
 
     return guarded

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 
 from opswatch.core.model import Sample, Verdict
 from opswatch.core.spans import say_roughly
-from opswatch.hosts import CpuTimes, Host, reach
+from opswatch.hosts import CpuTimes, Host, Reach, reach
 from opswatch.hosts.evidence import say_count
 from opswatch.probes import Measure, Task, careful
 
@@ -54,9 +54,12 @@ class Look:
         "psi_some_avg60_pct": Measure("%", "last minute: time some task waited for a processor; absent without PSI"),
     }
 
+    def __init__(self, reach: Reach = reach) -> None:
+        self._reach = reach
+
     @careful
     def look(self, task: Task) -> Verdict:
-        host = reach(task.target.access)
+        host = self._reach(task.target.access)
         boot = host.boot_id()
         now = host.cpu()
         before, over = _recall(task, boot)

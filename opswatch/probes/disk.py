@@ -28,7 +28,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from opswatch.core.model import Failure, Health, Sample, Verdict
-from opswatch.hosts import Host, Mount, Usage, reach
+from opswatch.hosts import Host, Mount, Reach, Usage, reach
 from opswatch.hosts.evidence import bounded, printable, say_bytes, say_count
 from opswatch.hosts.local import is_network
 from opswatch.probes import Measure, Task, careful
@@ -67,10 +67,13 @@ class Look:
         "used_pct_scaled": Measure("%", "`used_pct` made milder above `magic_norm_gib`; only with `magic`"),
     }
 
+    def __init__(self, reach: Reach = reach) -> None:
+        self._reach = reach
+
     @careful
     def look(self, task: Task) -> Verdict:
         args: Args = task.args
-        host = reach(task.target.access)
+        host = self._reach(task.target.access)
         mounted = host.mounts()
         mounts = _worth_looking(mounted, args)
         were_writable = frozenset(json.loads(task.memory)) if task.memory else frozenset()

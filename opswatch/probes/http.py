@@ -185,7 +185,7 @@ def _request(task: Task, args: Args, family: str) -> Request:
 
 
 def _ask_resolver(request: Request, family: str, deadline: float) -> str:
-    """libcurl cannot tell a name that does not exist from a resolver of ours that is down: then this raises CannotSee."""
+    """libcurl cannot tell a name that does not exist from a resolver of ours that is down; then CannotSee is raised."""
     place = place_of(request.url, ("https", "http"), 80)
     try:
         resolve(place, max(0.5, deadline - monotonic_s()), family)

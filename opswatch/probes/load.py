@@ -24,7 +24,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from opswatch.core.model import Sample, Verdict
-from opswatch.hosts import reach
+from opswatch.hosts import Reach, reach
 from opswatch.hosts.evidence import say_count
 from opswatch.probes import Measure, Task, careful
 
@@ -46,9 +46,12 @@ class Look:
         "blocked": Measure("", "processes in uninterruptible sleep just now: they raise the load without working"),
     }
 
+    def __init__(self, reach: Reach = reach) -> None:
+        self._reach = reach
+
     @careful
     def look(self, task: Task) -> Verdict:
-        load = reach(task.target.access).load()
+        load = self._reach(task.target.access).load()
         words = f"load {load.load1:.2f} {load.load5:.2f} {load.load15:.2f} on {say_count(load.processors, 'processor')}"
         if load.blocked:
             words += f", {say_count(load.blocked, 'process', 'processes')} blocked"

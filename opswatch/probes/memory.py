@@ -26,7 +26,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from opswatch.core.model import Sample, Verdict
-from opswatch.hosts import MemoryUse, reach
+from opswatch.hosts import MemoryUse, Reach, reach
 from opswatch.hosts.evidence import say_bytes
 from opswatch.probes import Measure, Task, careful
 
@@ -52,9 +52,12 @@ class Look:
         "psi_full_avg60_pct": Measure("%", "last minute: time all tasks waited for memory; absent without PSI"),
     }
 
+    def __init__(self, reach: Reach = reach) -> None:
+        self._reach = reach
+
     @careful
     def look(self, task: Task) -> Verdict:
-        host = reach(task.target.access)
+        host = self._reach(task.target.access)
         use = host.memory()
         boot = host.boot_id()
         rates = _since(_recall(task.memory, boot), use, task.now)

@@ -26,7 +26,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from opswatch.core.model import Failure, Sample, UnknownReason, Verdict
-from opswatch.hosts import Process, reach
+from opswatch.hosts import Process, Reach, reach
 from opswatch.hosts.evidence import bounded, say_bytes, say_count
 from opswatch.probes import Measure, Pattern, Task, cannot_tell, careful
 
@@ -68,10 +68,13 @@ class Look:
         "rss_max_bytes": Measure("B", "resident memory of the largest"),
     }
 
+    def __init__(self, reach: Reach = reach) -> None:
+        self._reach = reach
+
     @careful
     def look(self, task: Task) -> Verdict:
         args: Args = task.args
-        host = reach(task.target.access)
+        host = self._reach(task.target.access)
         alike = [process for process in host.processes() if _fits(process, args)]
         alive = [process for process in alike if not process.is_zombie]
         if len(alive) < args.at_least and host.hides_processes():

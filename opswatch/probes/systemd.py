@@ -28,7 +28,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opswatch.core.model import Failure, Health, Sample, UnknownReason, Verdict
 from opswatch.core.spans import say_span
-from opswatch.hosts import CannotSee, Host, reach
+from opswatch.hosts import CannotSee, Host, Reach, reach
 from opswatch.hosts.evidence import bounded, printable, say_count
 from opswatch.probes import Measure, Span, Task, careful
 
@@ -76,13 +76,14 @@ class Look:
         "restarts": Measure("", "automatic restarts of a unit within `restarts_within`, for units that had any"),
     }
 
-    def __init__(self, systemctl: str = "systemctl") -> None:
+    def __init__(self, reach: Reach = reach, systemctl: str = "systemctl") -> None:
+        self._reach = reach
         self._systemctl = systemctl
 
     @careful
     def look(self, task: Task) -> Verdict:
         args: Args = task.args
-        units = _read(reach(task.target.access), self._systemctl, task.timeout_s * 0.8)
+        units = _read(self._reach(task.target.access), self._systemctl, task.timeout_s * 0.8)
         watched = {unit["Id"]: unit for unit in units if not _is_ignored(unit["Id"], args, task.now.date())}
         failed = [unit for unit in watched.values() if unit["ActiveState"] == "failed"]
         history = _grown(_recall(task.memory), watched.values(), task.now, args.restarts_within)
