@@ -237,7 +237,11 @@ def test_facts_that_look_like_templates_are_shown_as_they_are():
 @pytest.mark.parametrize(
     ("kind", "facts", "line"),
     [
-        ("page_delivered", {"person": "bo", "channel": "sms", "took_s": 1.83}, "page delivered to Bo by sms after 1.8s"),
+        (
+            "page_delivered",
+            {"person": "bo", "channel": "slack", "took_s": 1.83},
+            "page delivered to Bo by slack after 1.8s",
+        ),
         (
             "page_failed",
             {"person": "bo", "channel": "slack", "reason": "channel_not_found", "permanent": True, "attempt": 1},
