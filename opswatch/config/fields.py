@@ -29,7 +29,7 @@ def _text(value: Any) -> str:
 def _words(value: Any) -> str:
     if not _text(value).strip():
         raise ValueError("not empty: a few words")
-    return str(value)
+    return _text(value)
 
 
 def _flag(value: Any) -> bool:
@@ -41,7 +41,7 @@ def _flag(value: Any) -> bool:
 def _name(value: Any) -> str:
     if not _NAME.fullmatch(_text(value)):
         raise ValueError("a short name of letters, digits, '-', '_' and '.', such as 'db-main'")
-    return str(value)
+    return _text(value)
 
 
 def _secret(value: Any) -> Secret:
@@ -76,7 +76,7 @@ def _zone(value: Any) -> str:
 
         known = zoneinfo.available_timezones()
         raise Misspelt("an IANA time zone such as 'Europe/Berlin' or 'Asia/Shanghai'", known) from None
-    return str(value)
+    return _text(value)
 
 
 def _priority(value: Any) -> Priority:
@@ -89,7 +89,7 @@ def _range(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ValueError(f"say on which side, in quotes: '> {value}' or '< {value}'")
     parse_range(_text(value))
-    return str(value)
+    return _text(value)
 
 
 def _number(value: Any) -> float:
@@ -134,7 +134,7 @@ def _step(value: Any) -> NotifyStep:
 
 def _cron(value: Any) -> str:
     check_cron(_text(value))
-    return str(value)
+    return _text(value)
 
 
 def _anything(value: Any) -> Any:

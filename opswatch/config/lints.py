@@ -49,6 +49,9 @@ class Places:
         """The entry's own place; that of the table, or of the file, where nobody wrote it."""
         return self._by_id.get((table, name)) or self.table(table)
 
+    def is_written(self, table: str, name: str) -> bool:
+        return (table, name) in self._by_id
+
     def table(self, *path: str | int) -> Place:
         return self._main.place(*path) if self._main.value(path) is not None else self._main.place()
 
@@ -95,6 +98,8 @@ def _priorities_of(plan: Plan, policy: str) -> frozenset[Priority]:
 
 
 def _unreachable_levels(plan: Plan, policy: Policy, places: Places, found: Problems) -> None:
+    if not places.is_written("policy", policy.id):
+        return
     sent = _priorities_of(plan, policy.id)
     for index, level in enumerate(policy.levels):
         place = places.of("policy", policy.id).at("level", index)

@@ -22,9 +22,18 @@ def validated(model: type[M], value: Mapping[str, Any], place: Place, problems: 
     try:
         return model.model_validate(_with_secrets(model, value))
     except ValidationError as failed:
-        for error in failed.errors(include_url=False):
-            _report(model, cast("Mapping[str, Any]", error), place, problems)
+        errors = [cast("Mapping[str, Any]", error) for error in failed.errors(include_url=False)]
+        meant = {_meant(model, error) for error in errors if error["type"] == "extra_forbidden"}
+        for error in errors:
+            if error["type"] != "missing" or _in_file(error["loc"]) not in meant:
+                _report(model, error, place, problems)
         return None
+
+
+def _meant(model: type[BaseModel], error: Mapping[str, Any]) -> KeyPath:
+    """The key that a misspelt one was meant to be: it is not missed as well."""
+    location = _in_file(error["loc"])
+    return (*location[:-1], nearest(location[-1], _keys(_field_at(model, location)[0])))
 
 
 def _with_secrets(model: type[BaseModel], value: Mapping[str, Any]) -> dict[str, Any]:

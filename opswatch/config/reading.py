@@ -7,7 +7,7 @@ The keys of probes and channels are (see `plugged.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -39,12 +39,13 @@ class Spot:
 
     place: Place
     problems: Problems
+    is_key: bool = False  # The key itself is looked at, not what stands under it.
 
     def at(self, key: str | int) -> Spot:
         return Spot(self.place.at(key), self.problems)
 
-    def bad(self, expected: str, *, suggestion: str = "", seen: str | None = None) -> NoReturn:
-        self.problems.add(self.place, expected, suggestion=suggestion, seen=seen)
+    def bad(self, expected: str, *, suggestion: str = "") -> NoReturn:
+        self.problems.add(self.place, expected, suggestion=suggestion, seen="" if self.is_key else None)
         raise Bad
 
 
@@ -98,7 +99,7 @@ def map_of(key_reader: Reader[K], reader: Reader[T]) -> Reader[dict[K, T]]:
     """A table whose keys the operator chooses."""
 
     def read_pair(pair: tuple[str, Any], spot: Spot) -> tuple[K, T]:
-        return key_reader(pair[0], spot), reader(pair[1], spot)
+        return key_reader(pair[0], replace(spot, is_key=True)), reader(pair[1], spot)
 
     def read(value: Any, spot: Spot) -> dict[K, T]:
         if not isinstance(value, dict):
@@ -127,12 +128,16 @@ def _all(parts: Iterable[tuple[Reader[T], Any, Spot]]) -> tuple[T, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a table: how it is read, what holds when it is not written, and an example as TOML."""
+    """One key of a table: how it is read, what holds when it is not written, and an example as TOML.
+
+    `spare` stands in for a required value that is wrong, so that the rest of its table can be looked at all the same.
+    """
 
     read: Reader[Any]
     default: Any
     alias: str | None
     example: str
+    spare: Any
 
     def take(self, value: Any, spot: Spot) -> Any:
         """The value of this key, or what holds where it is not written."""
@@ -142,16 +147,31 @@ class Key:
             spot.bad(f"is required, such as {self.example}" if self.example else "is required")
         return self.default
 
+    def stand_in(self) -> Any:
+        """What the rest is looked at with when this value is wrong. Raises Bad where nothing can stand in."""
+        if self.default is not _REQUIRED:
+            return self.default
+        if self.spare is _REQUIRED:
+            raise Bad
+        return self.spare
 
-def key(read: Reader[Any], default: Any = _REQUIRED, *, alias: str | None = None, example: str = "") -> Any:
+
+def key(
+    read: Reader[Any], default: Any = _REQUIRED, *, alias: str | None = None, example: str = "", spare: Any = _REQUIRED
+) -> Any:
     """A key of a Table. Without `default` it must be written; `alias` is its name in the file where Python has none."""
-    return Key(read, default, alias, example)
+    return Key(read, default, alias, example, spare)
 
 
 class Table:
-    """A TOML table. Subclasses list its keys; other keys are refused, with the nearest one."""
+    """A TOML table. Subclasses list its keys; other keys are refused, with the nearest one.
+
+    `spoilt` names the keys that were wrong and have a stand-in: such a table is only good for finding more mistakes,
+    and what follows from a stand-in is not one.
+    """
 
     KEYS: ClassVar[dict[str, tuple[str, Key]]] = {}  # as written → attribute, key
+    spoilt: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Key)}
@@ -166,17 +186,33 @@ class Table:
 
     @classmethod
     def read(cls: type[T_Table], value: Any, spot: Spot) -> T_Table:
-        """The table that `value` writes. Raises Bad once everything wrong with it is reported."""
+        """The table that `value` writes. Everything wrong with it is reported; raises Bad where too little is left."""
         if not isinstance(value, dict):
             spot.bad("a table such as { key = … }")
-        unknown = [(cls._refuse, name, spot.at(name)) for name in value if name not in cls.KEYS]
-        known = [(key.take, value.get(name, _REQUIRED), spot.at(name)) for name, (_, key) in cls.KEYS.items()]
-        found = _all([*unknown, *known])
-        return cls(**dict(zip((name for name, _ in cls.KEYS.values()), found, strict=True)))
+        spoilt = cls._misspelt(value, spot)
+        values: dict[str, Any] = {}
+        for written, (name, known) in cls.KEYS.items():
+            if name not in spoilt:
+                try:
+                    values[name] = known.take(value.get(written, _REQUIRED), spot.at(written))
+                except Bad:
+                    spoilt.add(name)
+        # Only now, once every key has been looked at: a stand-in may not exist.
+        values.update({name: known.stand_in() for name, known in cls.KEYS.values() if name in spoilt})
+        return cls(**values, spoilt=frozenset(spoilt))
 
     @classmethod
-    def _refuse(cls, name: str, spot: Spot) -> NoReturn:
-        spot.bad(f"unknown key; known are {listed(cls.KEYS)}", suggestion=nearest(name, cls.KEYS))
+    def _misspelt(cls, value: Mapping[str, Any], spot: Spot) -> set[str]:
+        """Report keys that are not known; the keys they were meant to be (which are then not missed as well)."""
+        meant: set[str] = set()
+        for written in value:
+            if written not in cls.KEYS:
+                near = nearest(written, cls.KEYS)
+                expected = f"unknown key; known are {listed(cls.KEYS)}"
+                spot.problems.add(spot.place.at(written), expected, suggestion=near)
+                if near and near not in value:
+                    meant.add(cls.KEYS[near][0])
+        return meant
 
 
 T_Table = TypeVar("T_Table", bound=Table)

@@ -76,7 +76,8 @@ def routes(
         return tuple(Route(policy) for policy in list(policies)[:1])
     found = []
     for entry in entries:
-        names.check("policy", entry.value.policy, entry.place.at("policy"))
+        if "policy" not in entry.value.spoilt:
+            names.check("policy", entry.value.policy, entry.place.at("policy"))
         _check_match(entry.value.match, entry.place.at("match"), names, warnings)
         found.append(_route(entry, calendars, timezone, names.problems))
     written = entries[-1].place.source.document["route"]
@@ -202,7 +203,8 @@ def _maintenance(entry: Entry[schema.Maintenance], names: Names, timezone: str, 
     table, place, problems = entry.value, entry.place, names.problems
     zone = table.timezone or timezone
     recurring, once = (table.cron, table.lasts), (table.start, table.end)
-    if not (all(recurring) and not any(once)) and not (all(once) and not any(recurring)):
+    is_clear = (all(recurring) and not any(once)) or (all(once) and not any(recurring))
+    if not is_clear and not table.spoilt:
         problems.add(place, "either `cron` and `lasts` (recurring) or `from` and `to` (once)", seen="")
     start = instant(table.start, zone) if table.start is not None else None
     end = instant(table.end, zone, last=True) if table.end is not None else None
@@ -210,14 +212,15 @@ def _maintenance(entry: Entry[schema.Maintenance], names: Names, timezone: str, 
         problems.add(place.at("to"), "later than `from`")
     if table.lasts is not None and table.lasts > timedelta(days=31):
         problems.add(place.at("lasts"), "at most 31 days: longer quiet is a change of the checks")
-    names.check("person", table.owner, place.at("owner"))
+    if "owner" not in table.spoilt:
+        names.check("person", table.owner, place.at("owner"))
     match = _label_match(table.match, place.at("match"), names, labels)
     return Maintenance(table.id, match, table.reason, table.owner, zone, table.cron, table.lasts, start, end)
 
 
 def _label_match(match: Mapping[str, Any], place: Place, names: Names, labels: frozenset[str]) -> dict[str, str]:
     """Label → value or glob. `labels = { … }` may stand apart or not."""
-    if not match:
+    if not match and place.is_written:
         names.problems.add(place, 'something to match, such as { target = "db-main" }')
     flat = {**{key: (value, place.at(key)) for key, value in match.items() if key != "labels"}}
     extra = match.get("labels", {})

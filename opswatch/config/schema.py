@@ -13,6 +13,7 @@ from opswatch.core.plan import NotifyStep
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+SOME_MONDAY = datetime(2026, 1, 5, 9)  # noqa: DTZ001  (a local reading)
 LANGUAGE = f.one_of("en", "zh")
 LABELS = map_of(f.text, f.text)
 
@@ -74,7 +75,7 @@ class Service(Table):
 
 class Target(Table):
     id: str = key(f.name, example='id = "db-main"')
-    kind: str = key(f.name, example='kind = "host"')
+    kind: str = key(f.name, example='kind = "host"', spare="host")
     access: str = key(f.text, "local")
     url: Secret | None = key(f.secret, None)
     service: str | None = key(f.text, None)
@@ -105,7 +106,7 @@ class CheckPriority(Table):
 
 class Check(Table):
     id: str = key(f.name, example='id = "disk-space"')
-    probe: str = key(f.name, example='probe = "disk"')
+    probe: str = key(f.name, example='probe = "disk"', spare="")
     match: CheckMatch | None = key(CheckMatch.read, None)
     targets: tuple[str, ...] | None = key(some_of(f.text), None)
     every: timedelta | None = key(f.span, None)
@@ -157,11 +158,11 @@ class RosterLayer(Table):
     timezone: str | None = key(f.zone, None)
     priority: int = key(f.whole(-1000, 1000), 0)
     participants: tuple[tuple[str, ...], ...] = key(
-        list_of(list_of(f.text)), example='participants = [["chen"], ["li"]]'
+        list_of(list_of(f.text)), example='participants = [["chen"], ["li"]]', spare=()
     )
-    turn: tuple[int, str] = key(f.turn, example='turn = "1 week"')
+    turn: tuple[int, str] = key(f.turn, example='turn = "1 week"', spare=(1, "week"))
     every: tuple[int, str] | None = key(f.turn, None)
-    starts: datetime = key(f.local_time, example="starts = 2026-01-05T09:00:00")
+    starts: datetime = key(f.local_time, example="starts = 2026-01-05T09:00:00", spare=SOME_MONDAY)
     effective: datetime | None = key(f.local_time, None)
     until: datetime | None = key(f.local_time, None)
     calendar: str | None = key(f.text, None)
@@ -182,12 +183,14 @@ class Roster(Table):
     timezone: str | None = key(f.zone, None)
     fallback: tuple[str, ...] = key(some_of(f.text), ())
     covers: tuple[WindowTable, ...] | None = key(_covers, None)
-    layer: tuple[RosterLayer, ...] = key(list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]")
+    layer: tuple[RosterLayer, ...] = key(
+        list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]", spare=()
+    )
 
 
 class Pool(Table):
     id: str = key(f.name, example='id = "emergency"')
-    people: tuple[str, ...] = key(list_of(f.text, at_least=1), example='people = ["zhang", "sun"]')
+    people: tuple[str, ...] = key(list_of(f.text, at_least=1), example='people = ["zhang", "sun"]', spare=())
     need: int = key(f.whole(1, 1000), 1)
     wait: timedelta = key(f.span, 3 * MINUTE)
 
@@ -206,7 +209,7 @@ class When(Table):
 
 
 class Level(Table):
-    page: tuple[str, ...] = key(some_of(f.text, at_least=1), example='page = ["roster:primary"]')
+    page: tuple[str, ...] = key(some_of(f.text, at_least=1), example='page = ["roster:primary"]', spare=())
     wait: timedelta = key(f.span, 5 * MINUTE)
     when: When | None = key(When.read, None)
 
@@ -216,7 +219,7 @@ class Policy(Table):
     repeat: int = key(f.whole(0, 100), 0)
     fallback: tuple[str, ...] = key(some_of(f.text), ())
     ack_timeout: Mapping[Priority, timedelta] = key(map_of(f.priority, f.span), NOTHING)
-    level: tuple[Level, ...] = key(list_of(Level.read, at_least=1), example="one [[policy.level]]")
+    level: tuple[Level, ...] = key(list_of(Level.read, at_least=1), example="one [[policy.level]]", spare=())
 
 
 class RouteMatch(Table):
@@ -231,7 +234,7 @@ class RouteMatch(Table):
 class Route(Table):
     match: RouteMatch = key(RouteMatch.read, RouteMatch())
     when: When | None = key(When.read, None)
-    policy: str = key(f.text, example='policy = "standard"')
+    policy: str = key(f.text, example='policy = "standard"', spare="")
 
 
 class ClassifyWhen(Table):
@@ -251,8 +254,8 @@ class ClassifyWhen(Table):
 
 
 class Classify(Table):
-    when: ClassifyWhen = key(ClassifyWhen.read, example='when = { state = "crit", tier = 1 }')
-    priority: Priority = key(f.priority, example='priority = "P1"')
+    when: ClassifyWhen = key(ClassifyWhen.read, example='when = { state = "crit", tier = 1 }', spare=ClassifyWhen())
+    priority: Priority = key(f.priority, example='priority = "P1"', spare=Priority.P3)
 
 
 class PriorityRule(Table):
@@ -273,14 +276,14 @@ class Channel(Table):
 
 class Maintenance(Table):
     id: str = key(f.name, example='id = "weekly-batch"')
-    match: Mapping[str, Any] = key(f.table, example='match = { target = "db-main" }')
+    match: Mapping[str, Any] = key(f.table, example='match = { target = "db-main" }', spare=NOTHING)
     cron: str | None = key(f.cron, None)
     lasts: timedelta | None = key(f.span, None)
     start: datetime | None = key(f.local_time, None, alias="from")
     end: datetime | None = key(f.local_time, None, alias="to")
     timezone: str | None = key(f.zone, None)
-    reason: str = key(f.words, example='reason = "index rebuild"')
-    owner: str = key(f.text, example='owner = "chen"')
+    reason: str = key(f.words, example='reason = "index rebuild"', spare="")
+    owner: str = key(f.text, example='owner = "chen"', spare="")
 
 
 class Storm(Table):

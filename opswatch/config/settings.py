@@ -53,7 +53,7 @@ class ChannelSettings:
 
     id: str
     kind: str
-    config: BaseModel | None
+    config: BaseModel | None = field(repr=False)  # may hold secrets as text
     to: str = ""
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)  # as written, references unresolved
     is_implied: bool = False

@@ -84,7 +84,7 @@ def web(tables: Tables, base_dir: Path, problems: Problems) -> WebSettings:
 
 
 def _check_tls(table: schema.Web, place: Place, base_dir: Path, problems: Problems) -> None:
-    if (table.tls_cert is None) != (table.tls_key is None):
+    if (table.tls_cert is None) != (table.tls_key is None) and not table.spoilt:
         problems.add(place, "tls_cert and tls_key come together", seen="")
     for key, file in (("tls_cert", table.tls_cert), ("tls_key", table.tls_key)):
         if file is not None and not (base_dir / file).is_file():

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from opswatch.config.holidays import ByYear
 from opswatch.config.problems import MASK, masked
+from opswatch.config.references import Resolved
 from opswatch.config.settings import Loaded
 from opswatch.core.calendars import say_window
-from opswatch.core.model import Priority, Secret
+from opswatch.core.model import Priority, Role, Secret
 from opswatch.core.plan import NotifyStep, Window
 from opswatch.core.spans import say_span
 
@@ -39,10 +40,18 @@ def as_values(loaded: Loaded) -> dict[str, object]:
         channel.id: masked(dict(channel.raw)) if channel.raw else {"kind": channel.kind, "implied": True}
         for channel in settings.channels.values()
     }
+    for name, args in _written_args(loaded).items():
+        shown["plan"]["checks"][name]["args"] = args
     for name, target in plan.targets.items():
         if target.url is not None:
             shown["plan"]["targets"][name]["url"] = _safe_url(target.url)
     return shown
+
+
+def _written_args(loaded: Loaded) -> dict[str, object]:
+    """The arguments of each check as they stand in the file: what they refer to is not shown."""
+    checks = [check for source in loaded.sources for check in source.document.get("check", [])]
+    return {str(check["id"]): masked(check.get("args", {})) for check in checks}
 
 
 def as_toml(loaded: Loaded) -> str:
@@ -72,6 +81,8 @@ def _plain(value: object) -> object:
     match value:
         case Secret():
             return str(value)
+        case Resolved():
+            return value.source
         case timedelta():
             return say_span(value)
         case Window():
@@ -81,7 +92,7 @@ def _plain(value: object) -> object:
         case ByYear():
             return None
         case Enum():
-            return str(value)
+            return value.name.lower() if isinstance(value, Role) else str(value)
         case datetime() | date() | time():
             return value.isoformat()
         case Path():

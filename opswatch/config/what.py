@@ -89,7 +89,7 @@ def _check_kind(table: schema.Target, place: Place, asked_for: set[str], kinds: 
         if table.kind not in asked_for and table.kind not in kinds.known_probes():
             problems.unknown(place.at("kind"), table.kind, known, f"a kind some check asks for, or {listed(URLS)}")
     elif table.url is None:
-        if beginnings:
+        if beginnings and "url" not in table.spoilt:
             problems.add(place.at("url"), f"is required for kind = {table.kind!r}: it begins with {beginnings[0]}")
     elif beginnings and not table.url.reveal().lower().startswith(beginnings):
         problems.add(place.at("url"), f"for kind = {table.kind!r} a url that begins with {' or '.join(beginnings)}")
@@ -175,7 +175,7 @@ def _check_times(table: schema.Check, place: Place, timeout: timedelta, problems
 
 def _limits(table: schema.Check, place: Place, problems: Problems) -> dict[str, Limit]:
     for sample, limit in table.limits.items():
-        if limit.warn is None and limit.crit is None:
+        if limit.warn is None and limit.crit is None and not limit.spoilt:
             problems.add(place.at(sample), 'a `warn` or a `crit`, such as { warn = "> 80", crit = "> 90" }')
     return {name: Limit(limit.warn, limit.crit, limit.clear) for name, limit in table.limits.items()}
 
@@ -198,6 +198,8 @@ def _playbook(table: schema.Check, place: Place, around: Surroundings) -> str | 
 
 def _args(table: schema.Check, place: Place, around: Surroundings) -> object:
     """The probe's own arguments, validated by the probe's own model."""
+    if "probe" in table.spoilt:
+        return None
     try:
         model = around.kinds.args_model(table.probe)
     except PluginNotFound as trouble:
@@ -214,6 +216,8 @@ def _args(table: schema.Check, place: Place, around: Surroundings) -> object:
 
 def _targets_of(table: schema.Check, place: Place, around: Surroundings) -> tuple[str, ...]:
     """The targets a check looks at: those it lists, and those it matches."""
+    if table.spoilt & {"targets", "match"}:
+        return ()
     if table.targets is None and table.match is None:
         around.problems.add(place.at("match"), 'is required, such as match = { kind = "host" }, or a list of `targets`')
         return ()
@@ -229,7 +233,7 @@ def _targets_of(table: schema.Check, place: Place, around: Surroundings) -> tupl
 
 def _matched(match: schema.CheckMatch, place: Place, around: Surroundings) -> list[str]:
     parts = (match.kind, match.service, match.team, match.target, match.node, match.labels or None)
-    if all(part is None for part in parts):
+    if all(part is None for part in parts) and not match.spoilt:
         around.problems.add(place, 'something to match, such as { kind = "host" }')
     around.names.check_all("service", match.service, place.at("service"))
     around.names.check_teams(match.team, place.at("team"))
@@ -241,7 +245,7 @@ def _matched(match: schema.CheckMatch, place: Place, around: Surroundings) -> li
     waits = all(part is None for part in parts[1:]) and not any(
         target.kind in (match.kind or ()) for target in around.targets.values()
     )
-    if not found and not waits:
+    if not found and not waits and not match.spoilt:
         around.warnings.add(place, "matches no target: this check never runs")
     return found
 

@@ -57,7 +57,7 @@ class Carriers:
 def people(
     tables: Tables, names: Names, carriers: Carriers, *, timezone: str, language: str, warnings: Problems
 ) -> dict[str, Person]:
-    """Everybody whose table is right."""
+    """Everybody whose contacts are right."""
     entries = tables.all("person", schema.Person)
     logins: dict[str, str] = {}
     found = {}
@@ -65,7 +65,8 @@ def people(
         person = _person(entry, names, carriers, timezone=timezone, language=language, warnings=warnings)
         if person.login is not None and logins.setdefault(person.login, person.id) != person.id:
             names.problems.add(entry.place.at("login"), f"a login of their own: it is {logins[person.login]}'s already")
-        found[person.id] = person
+        if not {"contact", "notify"} & entry.value.spoilt:
+            found[person.id] = person
     return found
 
 
@@ -186,7 +187,7 @@ def _layer(
     )
     if any(window.work is not None for window in layer.windows) and table.calendar is None:
         problems.add(place, 'a `calendar` too, such as "cn": which days are workdays differs by country', seen="")
-    for words in layer_problems(layer):
+    for words in [] if table.spoilt else layer_problems(layer):
         problems.add(place.at(_key_of(words, table)), words)
     return layer
 
@@ -260,7 +261,7 @@ def pools(tables: Tables, names: Names, people: dict[str, Person]) -> dict[str, 
         for person, there in each(table.people, place.at("people")):
             if names.check("person", person, there) and (words := _why_unfit(person, names, people)):
                 names.problems.add(there, words)
-        if table.need > len(set(table.people)):
+        if "people" not in table.spoilt and table.need > len(set(table.people)):
             names.problems.add(place.at("need"), f"at most {len(set(table.people))}: the pool has no more people")
         found[table.id] = Pool(table.id, tuple(_once(table.people)), table.need, table.wait)
     return found

@@ -47,6 +47,8 @@ class Calendars:
 
 def window(table: schema.WindowTable, place: Place, problems: Problems) -> Window | None:
     """One window; days alone mean whole days. None where it is wrong, with a problem."""
+    if table.spoilt:
+        return None
     if (table.start is None) != (table.end is None):
         problems.add(place, 'both `from` and `to`, such as { from = "09:00", to = "17:00" }')
         return None
@@ -70,7 +72,9 @@ def when(
     if table is None:
         return None
     has_window = table.days is not None or table.start is not None or table.end is not None
-    inner = schema.WindowTable(days=table.days, start=table.start, end=table.end)
+    inner = schema.WindowTable(
+        days=table.days, start=table.start, end=table.end, spoilt=table.spoilt & {"days", "start", "end"}
+    )
     found = window(inner, place, problems) if has_window else None
     calendar = calendars.name(table.calendar, place.at("calendar"))
     if has_window and found is not None and found.work is not None and table.calendar is None:
