@@ -188,7 +188,7 @@ def layer_problems(layer: Layer) -> list[str]:
         *_span_problems("turn", layer.turn),
         *_span_problems("every", layer.every),
     ]
-    if not problems and _longest(layer.turn) > _shortest(layer.every):
+    if not problems and _can_overlap(layer.turn, layer.every):
         problems.append(
             f"every = '{say_count(layer.every)}' is (or can be) shorter than turn = '{say_count(layer.turn)}': "
             "two turns would overlap; leave `every` out, or make it longer"
@@ -235,12 +235,11 @@ def _zone_problems(layer: Layer) -> Iterator[str]:
         yield f"timezone: {error}"
 
 
-def _longest(span: tuple[int, str]) -> timedelta:
-    return max(_lengths(span))
-
-
-def _shortest(span: tuple[int, str]) -> timedelta:
-    return min(_lengths(span))
+def _can_overlap(turn: tuple[int, str], every: tuple[int, str]) -> bool:
+    """Whether some turn would last into the next. Months are compared as months, otherwise the worst case counts."""
+    if turn[1] == every[1]:
+        return turn[0] > every[0]
+    return max(_lengths(turn)) > min(_lengths(every))
 
 
 def _lengths(span: tuple[int, str]) -> list[timedelta]:
