@@ -207,7 +207,7 @@ ORDER BY +position LIMIT :limit
 
 -- timeline_of_incident: one incident's story
 SELECT position, at, kind, incident, by_whom, facts FROM timeline
-WHERE incident = :incident AND position > :after AND at >= :start AND at < :end
+WHERE incident = :incident AND position > :after AND +at >= :start AND +at < :end
     AND (:kinds = '' OR REPLACE(:kinds, '|' || kind || '|', '') <> :kinds)
 ORDER BY position LIMIT :limit
 

@@ -246,9 +246,11 @@ class SqlStore:
 
     def check_integrity(self) -> list[str]:
         """Problems found, empty when sound. Reads everything: not for every minute."""
+        problems = self._database.check_integrity() + self._samples_database.check_integrity()
+        if problems:
+            return problems  # Pages are torn: what could be read of the rest would not mean anything.
         with self._reading() as session:
             head, shape = session.rows("head")[0], session.rows("timeline_shape")[0]
-        problems = [*self._database.check_integrity(), *self._samples_database.check_integrity()]
         if shape["last"] != head["position"]:
             problems.append(f"timeline: ends at {shape['last']}, but the head is at {head['position']}")
         if shape["entries"] != (shape["last"] - shape["first"] + 1 if shape["entries"] else 0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,11 @@ from opswatch.stores.database import NO_TABLES, NoTables, Pool, Row, Session
 from opswatch.stores.named import queries
 
 BUSY_S = 5.0  # how long another process may hold the write lock before we say so
+PATIENT_S = 600.0  # for those who wait for a migration
 READERS_MAX = 8
 POLL_S = 0.05  # a commit by the command line is seen within this
 MEMORY = ":memory:"
+_PAUSE = threading.Event()  # never set: a pause
 
 
 class SqliteDatabase:
@@ -54,12 +57,9 @@ class SqliteDatabase:
     @contextmanager
     def writing(self, *, patient: bool = False) -> Iterator[Session]:
         """The write lock is taken at once: a lock asked for halfway is refused without waiting (trap 2)."""
-        with (
-            self._writers.taken() as connection,
-            self._in_words(),
-            _waiting(connection, patient),
-            _transaction(connection, "BEGIN IMMEDIATE"),
-        ):
+        wait_s = PATIENT_S if patient else BUSY_S
+        begin = "BEGIN IMMEDIATE"
+        with self._writers.taken() as connection, self._in_words(), _transaction(connection, begin, wait_s):
             yield SqliteSession(connection)
 
     def wait(self, timeout_s: float, changed: Callable[[], bool]) -> bool:
@@ -73,8 +73,13 @@ class SqliteDatabase:
 
     def check_integrity(self) -> list[str]:
         """Read the whole file; what SQLite finds wrong, empty when sound."""
-        with self._readers.taken() as connection, self._in_words():
-            found = [str(row[0]) for row in connection.execute(queries("sqlite.sql")["integrity"])]
+        try:
+            with self._readers.taken() as connection, self._in_words():
+                found = [str(row[0]) for row in connection.execute(queries("sqlite.sql")["integrity"])]
+        except StoreUnavailable as error:
+            if _is_damage(error.__cause__):
+                return [str(error)]
+            raise
         return [] if found == ["ok"] else [f"{self.place}: {line}" for line in found]
 
     def close(self) -> None:
@@ -88,7 +93,7 @@ class SqliteDatabase:
         return Pool(self._open, _close, size=READERS_MAX, wait_s=2 * BUSY_S, place=self.place)
 
     def _open_writer(self) -> sqlite3.Connection:
-        connection = self._open()
+        connection = self._open(wait_s=0.0)  # It waits for itself, see `_when_free`.
         with self._in_words():
             own = queries("sqlite.sql")
             if not self._read_only:
@@ -98,14 +103,15 @@ class SqliteDatabase:
             connection.execute(own["journal_limit"])
         return connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, wait_s: float = BUSY_S) -> sqlite3.Connection:
         with self._in_words():
             if self._path == MEMORY:
                 return _connect(MEMORY, uri=False)
             if not self._read_only:
                 self._make_file()
             mode = "ro" if self._read_only else "rw"
-            connection = _connect(f"file:{quote(str(Path(self._path).absolute()))}?mode={mode}", uri=True)
+            name = f"file:{quote(str(Path(self._path).absolute()))}?mode={mode}"
+            connection = _connect(name, uri=True, wait_s=wait_s)
             connection.execute(queries("sqlite.sql")["checkpoint_never"])
             return connection
 
@@ -156,9 +162,9 @@ class SqliteSession:
         """Nothing to do: who waits asks the file."""
 
 
-def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
+def _connect(name: str, *, uri: bool, wait_s: float = BUSY_S) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        name, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        name, uri=uri, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.row_factory = sqlite3.Row
     return connection
@@ -169,22 +175,14 @@ def _close(connection: sqlite3.Connection) -> None:
         connection.close()
 
 
-@contextmanager
-def _waiting(connection: sqlite3.Connection, patient: bool) -> Iterator[None]:
-    if not patient:
-        yield
-        return
-    own = queries("sqlite.sql")
-    connection.execute(own["busy_long"])
-    try:
-        yield
-    finally:
-        connection.execute(own["busy_short"])
+def _is_damage(error: BaseException | None) -> bool:
+    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in damage
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    connection.execute(begin)
+def _transaction(connection: sqlite3.Connection, begin: str, wait_s: float = 0.0) -> Iterator[None]:
+    _when_free(lambda: connection.execute(begin), wait_s)
     try:
         yield
         connection.execute("COMMIT")
@@ -196,18 +194,29 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Changing the journal needs the file to oneself and does not wait for it: of several starters one succeeds, the
-    others see that it is done."""
+    """Changing the journal needs the file to oneself: of several starters one succeeds, the others see it done."""
     own = queries("sqlite.sql")
-    deadline = monotonic_s() + BUSY_S
-    pause = threading.Event()
-    while connection.execute(own["journal_mode"]).fetchone()[0] not in ("wal", "memory"):
-        try:
+
+    def enter() -> None:
+        if connection.execute(own["journal_mode"]).fetchone()[0] not in ("wal", "memory"):
             connection.execute(own["journal_wal"])
+
+    _when_free(enter, BUSY_S)
+
+
+def _when_free(work: Callable[[], object], wait_s: float) -> None:
+    """Try again every few milliseconds while another process holds the lock. SQLite's own waiting backs off to 100 ms
+    at a time: with three busy writers one of them waited half a second for what others did in two milliseconds."""
+    deadline = monotonic_s() + wait_s
+    while True:
+        try:
+            work()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic_s() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic_s() >= deadline:
                 raise
-            pause.wait(0.02)
+            _PAUSE.wait(random.uniform(0.0005, 0.002))
+        else:
+            return
 
 
 _WHO_MAY = "the service's group may use it: `sudo usermod -aG opswatch $USER`, then log in again"

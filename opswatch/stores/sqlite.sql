@@ -21,11 +21,5 @@ PRAGMA wal_autocheckpoint = 1000
 -- journal_limit: give the disk back after a storm
 PRAGMA journal_size_limit = 67108864
 
--- busy_short: how long another process may hold the write lock before we say so
-PRAGMA busy_timeout = 5000
-
--- busy_long: for those who wait for a migration
-PRAGMA busy_timeout = 600000
-
 -- integrity: the whole file, page by page
 PRAGMA integrity_check(20)

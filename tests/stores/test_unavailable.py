@@ -158,12 +158,12 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path):
     store.commit(Changes(), [note("x" * 3000, n) for n in range(200)], NOW)
     store.close()
     content = bytearray(path.read_bytes())
-    content[8192 : len(content) // 2] = os.urandom(len(content) // 2 - 8192)
+    content[8192 : len(content) // 2] = b"\x5a" * (len(content) // 2 - 8192)
     path.write_bytes(content)
     again = open_store(f"sqlite:{path}")
+    assert again.check_integrity()
     with pytest.raises(StoreUnavailable, match="damaged"):
-        assert not again.check_integrity()
-        raise StoreUnavailable("damaged only on paper")
+        again.timeline()
     again.close()
 
 
