@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from opswatch.core.calendars import Occurrence, instant, occurrences, reading, zone
 from opswatch.core.plan import DayCalendar, Layer
@@ -173,8 +172,9 @@ def _plus(local: datetime, count: int, unit: str) -> datetime:
     """A local reading moved by calendar units; a day the month does not have is its last."""
     if unit != "month":
         return local + _SPANS[unit] * count
-    year, month = divmod(local.year * 12 + local.month - 1 + count, 12)
-    return local.replace(year=year, month=month + 1, day=min(local.day, monthrange(year, month + 1)[1]))
+    months = local.year * 12 + local.month - 1 + count
+    first, following = (date(number // 12, number % 12 + 1, 1) for number in (months, months + 1))
+    return local.replace(year=first.year, month=first.month, day=min(local.day, (following - first).days))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
