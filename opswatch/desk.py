@@ -85,7 +85,7 @@ class Desk:
                 with self._store.turn() if attempt >= RACES_MAX else nullcontext():
                     decision, written = self._try(events)
             except Conflict:  # Another node moved first: look again, decide again.
-                metrics.CONFLICTS.inc()
+                metrics.conflicts_total.inc()
                 continue
             self._keep(decision.changes, saved=written)
             if written:
@@ -103,8 +103,8 @@ class Desk:
             return decision, False
         began = time.perf_counter()
         self._store.commit(decision.changes, effects, now)
-        metrics.COMMIT_DURATION.observe(time.perf_counter() - began)
-        metrics.COMMITS.inc()
+        metrics.commit_seconds.observe(time.perf_counter() - began)
+        metrics.commits_total.inc()
         return decision, True
 
     def _keep(self, changes: Changes, *, saved: bool = False) -> None:

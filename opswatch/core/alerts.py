@@ -51,7 +51,7 @@ def observe(m: Moment, check: Check, target: str, verdict: Verdict) -> None:
     for item, seen in judge(check, verdict, before).items():
         watch = before.get(item) or Watch(check.id, target, item)
         after = count(check, watch, seen, verdict)
-        _keep_watch(m, after, memory=verdict.memory)
+        _keep_watch(m, after, memory=verdict.memory if verdict.memory is not None else whole.memory)
         confirming = confirming or (after.confirmed is Health.OK) is (after.health is not Health.OK)
         reconcile(m, after)
     if confirming and check.retry is not None:

@@ -1,0 +1,79 @@
+"""The self-audit: is opswatch able to page? The dead-man ping, `/readyz` and `opswatch doctor` ask the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opswatch.core.model import Status
+from opswatch.desk import Desk
+from opswatch.errors import StoreUnavailable
+from opswatch.stores import Store
+
+LATE_MAX = timedelta(seconds=30)  # a deadline or message this much overdue means that nobody works on it
+ROSTER_AHEAD = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` says what to do when it is not so."""
+
+    name: str
+    is_ok: bool
+    says: str
+    advice: str = ""
+
+
+def audit(desk: Desk, store: Store, now: datetime) -> list[Finding]:
+    """Every question, in the order in which an answer matters. Changes nothing."""
+    try:
+        return [_store(desk), _deadlines(desk, now), _messages(store, now), _rosters(desk, now), _clock(store, now)]
+    except StoreUnavailable as trouble:
+        return [Finding("store", False, str(trouble), "see that the store runs, has room and may be written")]
+
+
+def _store(desk: Desk) -> Finding:
+    desk.refresh()
+    return Finding("store", True, "answers")
+
+
+def _deadlines(desk: Desk, now: datetime) -> Finding:
+    """Law 1: every open incident has a deadline ahead."""
+    with desk.looking() as (state, _):
+        kept = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
+        late = [one.number for one in kept if one.wake_at < now - LATE_MAX]
+    if late:
+        numbers = ", ".join(str(number) for number in late[:10])
+        return Finding("deadlines", False, f"overdue: incidents {numbers}", "is the daemon running?")
+    return Finding("deadlines", True, f"{len(kept)} open incidents, each with a deadline ahead")
+
+
+def _messages(store: Store, now: datetime) -> Finding:
+    """No promised message is older than its lease."""
+    due = store.next_due()
+    if due is not None and due < now - LATE_MAX:
+        age = int((now - due).total_seconds())
+        return Finding("messages", False, f"a promised message waits for {age} s", "is the daemon running?")
+    return Finding("messages", True, "none waits")
+
+
+def _rosters(desk: Desk, now: datetime) -> Finding:
+    """Rosters resolve now and for the next 7 days."""
+    with desk.looking() as (state, engine):
+        overrides = tuple(state.overrides.values())
+        rosters = list(engine.plan.rosters)
+        empty = [name for name in rosters if not engine.rosters.on_call(name, overrides, now).people]
+        gaps = [name for name in rosters if engine.rosters.gaps(name, overrides, now, now + ROSTER_AHEAD)]
+    if empty:
+        return Finding("rosters", False, f"nobody is on call now: {', '.join(empty)}", "opswatch roster show, override add")
+    if gaps:
+        return Finding("rosters", True, f"gaps in the next 7 days: {', '.join(gaps)}", "opswatch roster show")
+    return Finding("rosters", True, f"{len(rosters)} rosters, somebody on call for 7 days")
+
+
+def _clock(store: Store, now: datetime) -> Finding:
+    """No node has been alive in our future: its clock or ours is wrong."""
+    ahead = [node for node, (seen, _) in store.nodes().items() if seen > now + timedelta(seconds=2)]
+    if ahead:
+        return Finding("clock", False, f"{', '.join(ahead)} was seen in the future", "is NTP running on every node?")
+    return Finding("clock", True, f"{now:%Y-%m-%d %H:%M:%S} UTC")

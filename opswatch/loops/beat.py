@@ -1,0 +1,126 @@
+"""The pulse: sign of life, what checks remember, gauges, the self-audit, systemd's watchdog, the dead-man ping."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from opswatch import logs, metrics, systemd
+from opswatch.audit import Finding, audit
+from opswatch.clock import monotonic_s
+from opswatch.config.settings import Deadman
+from opswatch.core.model import Health, Priority, Status
+from opswatch.desk import Desk
+from opswatch.loops import Loop
+from opswatch.stores import Store
+
+log = logs.get("loops.beat")
+
+EVERY_S = 2.5  # what checks remember is at most 5 s late, a slow turn included
+AUDIT_EVERY = timedelta(seconds=30)
+PING_TIMEOUT_S = 10
+PRUNE_EVERY = timedelta(hours=1)
+
+
+class Beat(Loop):
+    """Beats only while every other loop turns: a daemon that stands still is restarted by systemd, not trusted."""
+
+    name = "beat"
+
+    def __init__(
+        self,
+        desk: Desk,
+        store: Store,
+        others: Sequence[Loop],
+        now: Callable[[], datetime],
+        *,
+        facts: Callable[[], Mapping[str, object]],
+        deadman: Callable[[], Deadman | None],
+        samples_kept: timedelta,
+    ) -> None:
+        super().__init__()
+        self._desk, self._store, self._others, self._now = desk, store, others, now
+        self._facts, self._deadman, self._samples_kept = facts, deadman, samples_kept
+        self._audited_at: datetime | None = None
+        self._pinged_at: datetime | None = None
+        self._pruned_at: datetime | None = None
+        self.findings: list[Finding] = []
+
+    def turn(self) -> None:
+        now = self._now()
+        standing_still = [loop.name for loop in self._others if not loop.is_turning]
+        if not standing_still:
+            systemd.notify("WATCHDOG=1")
+        else:
+            log.error("loops stand still", loops=", ".join(standing_still))
+        self._desk.flush()
+        self._store.beat(self._desk.engine.plan.node, now, {**self._facts(), "standing_still": standing_still})
+        self._gauges()
+        if self._audited_at is None or now - self._audited_at >= AUDIT_EVERY:
+            self._audited_at, self.findings = now, audit(self._desk, self._store, now)
+        self._ping(now, standing_still)
+        self._prune(now)
+        self.stopping.wait(EVERY_S)
+
+    @property
+    def problems(self) -> list[str]:
+        """Why pages might not get out, in words; empty when they will."""
+        still = [f"loop {loop.name} stands still" for loop in self._others if not loop.is_turning]
+        troubled = [f"loop {loop.name}: {loop.trouble}" for loop in self._others if loop.trouble]
+        return still + troubled + [f"{finding.name}: {finding.says}" for finding in self.findings if not finding.is_ok]
+
+    def _gauges(self) -> None:
+        with self._desk.looking() as (state, engine):
+            open_now = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
+            incidents = Counter(str(one.priority) for one in open_now)
+            alerts = Counter(str(alert.health) for alert in state.alerts.values())
+            overrides, paused = tuple(state.overrides.values()), state.standing.paused_until is not None
+            now = self._now()
+            gaps = {}
+            for name in engine.plan.rosters:
+                on_call = engine.rosters.on_call(name, overrides, now)
+                gaps[name] = float(on_call.fallback or not on_call.people)
+        for priority in Priority:
+            metrics.incidents_open.labels(priority=str(priority)).set(incidents[str(priority)])
+        for health in (Health.WARN, Health.CRIT, Health.UNKNOWN):
+            metrics.alerts_open.labels(health=str(health)).set(alerts[str(health)])
+        metrics.oncall_gap.replace(gaps)
+        metrics.pages_paused.set(float(paused))
+        metrics.pages_pending.set(sum(row.settled_at is None for row in self._store.messages(limit=1000)))
+
+    def _ping(self, now: datetime, standing_still: Sequence[str]) -> None:
+        """Tell the outside watcher that all is well, only when it is. In a thread: its network may be slow."""
+        deadman = self._deadman()
+        if deadman is None or (self._pinged_at is not None and now - self._pinged_at < deadman.every):
+            return
+        self._pinged_at = now
+        if standing_still or any(not finding.is_ok for finding in self.findings):
+            metrics.deadman_pings_total.labels(outcome="withheld").inc()
+            log.warning("dead-man ping withheld", reason="; ".join(self.problems))
+            return
+        threading.Thread(target=_ping, args=(deadman,), name="deadman", daemon=True).start()
+
+    def _prune(self, now: datetime) -> None:
+        if self._pruned_at is not None and now - self._pruned_at < PRUNE_EVERY:
+            return
+        self._pruned_at = now
+        began_s = monotonic_s()
+        gone = self._store.prune(now, samples=self._samples_kept)
+        if gone:
+            log.info("old rows removed", rows=gone, took_s=round(monotonic_s() - began_s, 3))
+
+
+def _ping(deadman: Deadman) -> None:
+    import requests
+
+    try:
+        answer = requests.get(deadman.url.reveal(), timeout=PING_TIMEOUT_S)
+        answer.raise_for_status()
+    except requests.RequestException as trouble:
+        metrics.deadman_pings_total.labels(outcome="failed").inc()
+        log.warning("dead-man ping failed", reason=type(trouble).__name__)  # Its text may hold the secret URL.
+        return
+    metrics.deadman_pings_total.labels(outcome="sent").inc()
+    metrics.deadman_last_ping_timestamp_seconds.set_to_current_time()

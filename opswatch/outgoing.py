@@ -1,0 +1,163 @@
+"""A promised message becomes words and a way: rendered for its reader, with the channel that carries it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from opswatch import plugins, render
+from opswatch.channels import Channel, Message, Receipt
+from opswatch.config import ChannelSettings, Settings
+from opswatch.core import escalation, reach
+from opswatch.core.changes import Draft
+from opswatch.core.effects import Announce, Page, Update
+from opswatch.core.moment import Moment
+from opswatch.core.plan import Plan
+from opswatch.core.state import Alert, Incident
+from opswatch.desk import Desk
+from opswatch.errors import DeliveryError, OpswatchError, PluginNotFound
+from opswatch.links import Links
+from opswatch.playbooks import Playbooks
+from opswatch.stores import Promise, Store
+
+
+class NotWanted(OpswatchError):
+    """There is nobody and nothing to send this to any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A rendered message and its way: `carry` hands it to the channel and gives the vendor's receipt."""
+
+    message: Message
+    carry: Callable[[Message], Receipt]
+
+
+class Composer:
+    """Turns promises into outgoing messages, by the plan and settings in force. Safe for many senders."""
+
+    def __init__(self, desk: Desk, store: Store, settings: Settings, playbooks: Playbooks, links: Links) -> None:
+        self._desk, self._store, self._links = desk, store, links
+        self._settings, self._playbooks = settings, playbooks
+        self._made: dict[str, Channel] = {}
+        self._lock = threading.Lock()
+
+    def reload(self, settings: Settings, playbooks: Playbooks) -> None:
+        """Use other channels and playbooks from now on."""
+        with self._lock:
+            self._settings, self._playbooks = settings, playbooks
+            self._made.clear()
+
+    def compose(self, promise: Promise, now: datetime) -> Outgoing:
+        """Words and way of one promise. Raises NotWanted, DeliveryError(permanent=True) where there is no way."""
+        body = promise.body
+        channel, address = self._announced_to(body.channel) if isinstance(body, Announce) else self._way_to(body)
+        message = self._rendered(promise, now)
+        return Outgoing(message, lambda words: channel.send(words, address))
+
+    # the way
+
+    def _way_to(self, body: Page | Update) -> tuple[Channel, str]:
+        person = self._desk.engine.plan.people.get(body.person)
+        if person is None or body.contact not in person.contacts:
+            raise DeliveryError(f"{body.person} has no contact {body.contact} any more", permanent=True)
+        settings = self._settings.carrier(body.contact)
+        if settings is None:
+            raise DeliveryError(f"no [[channel]] of kind {body.contact} carries to people", permanent=True)
+        return self._channel(settings), person.contacts[body.contact].reveal()
+
+    def _announced_to(self, name: str) -> tuple[Channel, str]:
+        settings = self._settings.channels.get(name)
+        if settings is None:
+            raise NotWanted(f"there is no channel {name} any more")
+        return self._channel(settings), settings.to
+
+    def _channel(self, settings: ChannelSettings) -> Channel:
+        with self._lock:
+            if settings.id not in self._made:
+                try:
+                    module = plugins.find("channels", settings.kind)
+                except PluginNotFound as missing:
+                    raise DeliveryError(str(missing), permanent=True) from None
+                self._made[settings.id] = module.Channel(settings.config, to=settings.to)
+            return self._made[settings.id]
+
+    # the words
+
+    def _rendered(self, promise: Promise, now: datetime) -> Message:
+        body, plan = promise.body, self._desk.engine.plan
+        again = {"attempt": promise.attempt, "possible_duplicate": promise.possible_duplicate}
+        link = self._links.at(now)
+        if isinstance(body, Page) and body.test:
+            return render.test_page(plan, body, at=now, **again)  # type: ignore[arg-type]
+        if isinstance(body, Announce) and body.event == "digest":
+            incidents = self._incidents(body.facts.get("incidents"))
+            return render.digest(plan, body, incidents, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
+        incident, alerts = self._incident(body.incident)
+        step = self._playbooks.first_step(plan, incident)
+        match body:
+            case Page():
+                return render.page(
+                    plan,
+                    incident,
+                    body,
+                    alerts,
+                    link=link,
+                    at=now,
+                    ref=promise.ref,
+                    first_step=step,
+                    next_people=self._next_people(plan, incident, now),
+                    **again,  # type: ignore[arg-type]
+                )
+            case Update():
+                return render.update(
+                    plan,
+                    incident,
+                    body,
+                    alerts,
+                    id=promise.id,
+                    link=link,
+                    at=now,
+                    ref=promise.ref,
+                    first_step=step,
+                    **again,  # type: ignore[arg-type]
+                )
+            case Announce():
+                return render.announce(
+                    plan,
+                    incident,
+                    body,
+                    alerts,
+                    id=promise.id,
+                    link=link,
+                    at=now,
+                    ref=promise.ref,
+                    first_step=step,
+                    **again,  # type: ignore[arg-type]
+                )
+
+    def _incident(self, number: int | None) -> tuple[Incident, list[Alert]]:
+        with self._desk.looking() as (state, _):
+            incident = state.incidents.get(number or 0)
+            alerts = [state.alerts[key] for key in incident.alerts if key in state.alerts] if incident else []
+        incident = incident or self._store.incident(number or 0)
+        if incident is None:
+            raise NotWanted(f"there is no incident {number}")
+        return incident, alerts
+
+    def _incidents(self, numbers: object) -> list[Incident]:
+        known = [int(str(number)) for number in numbers] if isinstance(numbers, (list, tuple)) else []
+        with self._desk.looking() as (state, _):
+            return [state.incidents[number] for number in known if number in state.incidents]
+
+    def _next_people(self, plan: Plan, incident: Incident, now: datetime) -> Sequence[str]:
+        """Whom the next level would page if nobody answers."""
+        policy = escalation.policy_of(plan, incident.policy)
+        if incident.level_until is None or incident.level >= len(policy.levels):
+            return ()
+        with self._desk.looking() as (state, engine):
+            m = Moment(plan, engine.rosters, Draft(state), now)
+            targets = reach.resolve(m, policy.levels[incident.level].page, incident.priority)
+        return [called.person for called in targets.people]
