@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from opswatch import __version__, assemble, clock, config, logs, metrics, plugins, systemd
+from opswatch import __version__, assemble, clock, config, logs, metrics, playbooks, plugins, systemd
 from opswatch.assemble import Office
 from opswatch.config import Loaded
 from opswatch.config.settings import Deadman
@@ -25,7 +25,6 @@ from opswatch.loops.deadlines import Deadlines, News
 from opswatch.loops.pages import Pages
 from opswatch.loops.reports import Records
 from opswatch.outgoing import Composer
-from opswatch.playbooks import Playbooks
 from opswatch.web.health import Health
 from opswatch.web.server import WebServer
 
@@ -47,8 +46,8 @@ class Daemon:
         self._is_stale = False
         self._lock = threading.Lock()
         self.checks = Checks(office.desk, office.store, office.now)
-        playbooks = Playbooks.read(office.settings.playbooks_dir)
-        self.composer = Composer(office.desk, office.store, office.settings, playbooks, office.links)
+        known = playbooks.load(office.settings.playbooks_dir)
+        self.composer = Composer(office.desk, office.store, office.settings, known, office.links)
         self.pages = Pages(office.desk, office.store, self.composer.compose, office.plan.node, office.now)
         self._loops: list[Loop] = [
             Deadlines(office.desk, office.now),
@@ -68,7 +67,7 @@ class Daemon:
             samples_kept=office.settings.retention.samples,
         )
         self.web = WebServer(office, self.health)
-        self.doors = assemble.chat_doors(office)
+        self.doors = chat.doors(office)
 
     # start and stop
 
@@ -131,7 +130,7 @@ class Daemon:
         office.desk.reload(Engine(loaded.plan, assemble.linear_fullmatch()))
         office.desk.apply(PlanReloaded())
         self._loaded, self._refused, self._is_stale = loaded, [], False
-        self.composer.reload(loaded.settings, Playbooks.read(loaded.settings.playbooks_dir))
+        self.composer.reload(loaded.settings, playbooks.load(loaded.settings.playbooks_dir))
         self.checks.schedule(loaded.plan)
         office.desk.nudge()
         metrics.config_stale.set(0)
@@ -162,10 +161,17 @@ class Daemon:
 
     def _status(self) -> str:
         count = sum(1 for _ in timed(self.office.plan))
-        return f"{count} checks, dashboard {self.web.url}" + (", configuration on disk refused" if self._refused else "")
+        return f"{count} checks, dashboard {self.web.url}" + (
+            ", configuration on disk refused" if self._refused else ""
+        )
 
     def _facts(self) -> Mapping[str, object]:
-        return {"version": __version__, "pid": os.getpid(), "config": self._loaded.fingerprint[:12], "url": self.web.url}
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "config": self._loaded.fingerprint[:12],
+            "url": self.web.url,
+        }
 
     def _deadman(self) -> Deadman | None:
         """No ping while what runs is not what was written: somebody outside should notice."""

@@ -23,6 +23,9 @@ from opswatch.playbooks import Playbooks
 from opswatch.stores import Promise, Store
 
 
+FIRST_STEP_MAX = 200
+
+
 class NotWanted(OpswatchError):
     """There is nobody and nothing to send this to any more."""
 
@@ -96,7 +99,7 @@ class Composer:
             incidents = self._incidents(body.facts.get("incidents"))
             return render.digest(plan, body, incidents, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
         incident, alerts = self._incident(body.incident)
-        step = self._playbooks.first_step(plan, incident)
+        step = self._first_step(plan, incident)
         match body:
             case Page():
                 return render.page(
@@ -138,6 +141,12 @@ class Composer:
                     **again,  # type: ignore[arg-type]
                 )
 
+    def _first_step(self, plan: Plan, incident: Incident) -> str:
+        """What the playbook says to do first, in one line: it stands in the page itself."""
+        check = plan.checks.get(incident.check or "")
+        playbook = self._playbooks.for_check(check.id, check.playbook) if check is not None else None
+        return first_step(playbook.text) if playbook is not None else ""
+
     def _incident(self, number: int | None) -> tuple[Incident, list[Alert]]:
         with self._desk.looking() as (state, _):
             incident = state.incidents.get(number or 0)
@@ -161,3 +170,12 @@ class Composer:
             m = Moment(plan, engine.rosters, Draft(state), now)
             targets = reach.resolve(m, policy.levels[incident.level].page, incident.priority)
         return [called.person for called in targets.people]
+
+
+def first_step(text: str) -> str:
+    """The first item of a playbook's first list, or its first paragraph: Markdown in, one bounded line out."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("#", "```", ">"))]
+    items = [line for line in said if line.startswith(("- ", "* ", "1. "))]
+    chosen = (items or said or [""])[0]
+    return chosen.lstrip("-*1. ").strip()[:FIRST_STEP_MAX]
