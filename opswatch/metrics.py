@@ -85,6 +85,10 @@ class Gauge(Metric):
         """It is `value` now, where there are no labels."""
         _made(self).set(value)
 
+    def set_to_current_time(self) -> None:
+        """It happened now (Unix time), where there are no labels."""
+        _made(self).set_to_current_time()
+
     def inc(self, amount: float = 1.0) -> None:
         """It is `amount` more than before, where there are no labels."""
         _made(self).inc(amount)
