@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from opswatch.config.settings import Measures
 from opswatch.errors import PluginNotFound
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ class Lookup:
     def args_model(self, probe: str) -> type[BaseModel] | None:
         """The probe's `Args`. Raises PluginNotFound."""
         return self._model("probes", probe, "Args")
+
+    def measures(self, probe: str) -> Measures | None:
+        """What the probe's `Look` says it looks at and measures. Raises PluginNotFound."""
+        look = getattr(find("probes", probe), "Look", None) if self.with_models else None
+        if look is None or not hasattr(look, "samples"):
+            return None
+        return Measures(frozenset(getattr(look, "kinds", ())), frozenset(look.samples))
 
     def channel_model(self, kind: str) -> type[BaseModel] | None:
         """The channel's `Config`. Raises PluginNotFound."""

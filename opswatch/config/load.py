@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from opswatch import playbooks
 from opswatch.config import files, rules, schema, shell, what, who, windows
 from opswatch.config.names import Names
 from opswatch.config.problems import Problems, Source
@@ -32,6 +33,7 @@ def load(path: Path, kinds: Kinds, *, now: datetime | None = None, environ: Mapp
     surroundings = environ if environ is not None else os.environ
     tables = read_tables([(source, _resolved(source, surroundings, problems)) for source in sources], problems)
     _check_folders(sources[0], path, problems)
+    known_playbooks = _playbooks(files.folder(sources[0].document, path, "playbooks"), problems)
     plan, settings = _build(tables, path, kinds, problems, warnings, now)
     if problems:
         raise ConfigError(problems.listed())
@@ -41,6 +43,7 @@ def load(path: Path, kinds: Kinds, *, now: datetime | None = None, environ: Mapp
         warnings=warnings.listed(),
         files=list(data),
         fingerprint=files.digest(data.items()),
+        playbooks=known_playbooks,
         sources=tuple(sources),
     )
 
@@ -54,6 +57,14 @@ def _resolved(source: Source, environ: Mapping[str, str], problems: Problems) ->
         lambda path: path in exempt,
     )
     return cast("Mapping[str, Any]", found)
+
+
+def _playbooks(folder: Path, problems: Problems) -> playbooks.Playbooks:
+    try:
+        return playbooks.load(folder)
+    except ConfigError as wrong:
+        problems.without_place += wrong.problems
+        return playbooks.Playbooks(())
 
 
 def _check_folders(main: Source, path: Path, problems: Problems) -> None:

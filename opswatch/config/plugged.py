@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -20,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 def validated(model: type[M], value: Mapping[str, Any], place: Place, problems: Problems) -> M | None:
     """`value` as `model`; None when something is wrong with it, and then every such thing is in `problems`."""
     try:
-        return model.model_validate(_with_secrets(model, value))
+        return model.model_validate(_prepared(model, value, place.source.file.parent))
     except ValidationError as failed:
         errors = [cast("Mapping[str, Any]", error) for error in failed.errors(include_url=False)]
         meant = {_meant(model, error) for error in errors if error["type"] == "extra_forbidden"}
@@ -36,21 +38,25 @@ def _meant(model: type[BaseModel], error: Mapping[str, Any]) -> KeyPath:
     return (*location[:-1], nearest(location[-1], _keys(_field_at(model, location)[0])))
 
 
-def _with_secrets(model: type[BaseModel], value: Mapping[str, Any]) -> dict[str, Any]:
-    """Text for fields that are `Secret`s becomes one, and remembers where it came from."""
-    wanted = {
-        info.alias or name for name, info in model.model_fields.items() if "Secret" in _type_names(info.annotation)
-    }
-    return {
-        key: Secret(str(part), getattr(part, "source", "")) if key in wanted and isinstance(part, str) else part
-        for key, part in value.items()
-    }
+def _prepared(model: type[BaseModel], value: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Text for fields that are Secrets becomes one and remembers where it came from; relative paths begin where the
+    file is."""
+    prepared = dict(value)
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        text = prepared.get(key)
+        if isinstance(text, str) and _holds(info.annotation, Secret):
+            prepared[key] = Secret(str(text), getattr(text, "source", ""))
+        elif isinstance(text, str) and text and _holds(info.annotation, Path):
+            prepared[key] = folder.resolve() / text
+    return prepared
 
 
-def _type_names(annotation: Any) -> set[str]:
-    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
-        return {annotation.__name__} if annotation is Secret else set()
-    return {name for part in getattr(annotation, "__args__", ()) for name in _type_names(part)}
+def _holds(annotation: Any, wanted: type) -> bool:
+    """Whether the annotation is `wanted`, alone or among others (`Secret | None`), not inside a list or table."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        return any(_holds(part, wanted) for part in typing.get_args(annotation))
+    return annotation is wanted
 
 
 def _report(model: type[BaseModel], error: Mapping[str, Any], place: Place, problems: Problems) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from opswatch.core.model import Secret
 from opswatch.core.plan import Plan
 from opswatch.errors import Problem
+from opswatch.playbooks import Playbooks
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
     from opswatch.config.problems import Source
 
 
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a probe says of itself: the kinds of target it looks at (none: any), and the names of its samples
+    (`*`: others too)."""
+
+    kinds: frozenset[str]
+    samples: frozenset[str]
+
+
 class Kinds(Protocol):
     """The plug-in lookup that `load` is handed, so that it needs no probe and no channel. Raises PluginNotFound."""
 
     def args_model(self, probe: str) -> type[BaseModel] | None:
         """The model of the probe's own `args`; None: they are taken as they are."""
+        ...
+
+    def measures(self, probe: str) -> Measures | None:
+        """What the probe can look at and what it measures; None: it does not say."""
         ...
 
     def channel_model(self, kind: str) -> type[BaseModel] | None:
@@ -124,4 +138,5 @@ class Loaded:
     warnings: list[Problem]
     files: list[Path]
     fingerprint: str
+    playbooks: Playbooks = field(default_factory=lambda: Playbooks(()), repr=False)
     sources: tuple[Source, ...] = field(default=(), repr=False)  # to name places later

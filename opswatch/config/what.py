@@ -11,7 +11,7 @@ from pathlib import Path
 from opswatch.config import schema
 from opswatch.config.names import Names, cycles, each
 from opswatch.config.problems import Place, Problems
-from opswatch.config.settings import Kinds
+from opswatch.config.settings import Kinds, Measures
 from opswatch.config.suggest import listed
 from opswatch.config.tables import Entry, Tables
 from opswatch.core.matching import labels_hold, matches_glob
@@ -138,13 +138,14 @@ def checks(tables: Tables, around: Surroundings) -> dict[str, Check]:
 
 def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
     table, place = entry.value, entry.place
+    measures = _measures(table, around)
     every = table.every
     timeout = table.timeout or min(TIMEOUT_DEFAULT, every or TIMEOUT_DEFAULT)
     _check_times(table, place, timeout, around.problems)
     return Check(
         id=table.id,
         probe=table.probe,
-        targets=_targets_of(table, place, around),
+        targets=_targets_of(table, place, around, measures),
         every=every,
         cron=table.cron,
         timezone=table.timezone or around.timezone,
@@ -152,7 +153,7 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
         confirm=table.confirm or around.defaults.confirm,
         retry=table.retry,
         recover=table.recover or around.defaults.recover,
-        limits=_limits(table, place.at("limits"), around.problems),
+        limits=_limits(table, place.at("limits"), around.problems, measures),
         priority=_priorities(table.priority),
         on_unknown=table.on_unknown if table.on_unknown is not None else Priority.P3,
         playbook=_playbook(table, place.at("playbook"), around),
@@ -173,8 +174,18 @@ def _check_times(table: schema.Check, place: Place, timeout: timedelta, problems
         problems.add(place.at("retry"), "at most `every`: it is the shorter spacing while a failure is being confirmed")
 
 
-def _limits(table: schema.Check, place: Place, problems: Problems) -> dict[str, Limit]:
+def _measures(table: schema.Check, around: Surroundings) -> Measures | None:
+    try:
+        return around.kinds.measures(table.probe)
+    except PluginNotFound:
+        return None  # Reported where its arguments are looked at.
+
+
+def _limits(table: schema.Check, place: Place, problems: Problems, measures: Measures | None) -> dict[str, Limit]:
     for sample, limit in table.limits.items():
+        if measures is not None and "*" not in measures.samples and sample not in measures.samples:
+            words = f"probe {table.probe} measures {listed(measures.samples)}"  # It would never be broken.
+            problems.unknown(place.at(sample), sample, measures.samples, words, seen="")
         if limit.warn is None and limit.crit is None and not limit.spoilt:
             problems.add(place.at(sample), 'a `warn` or a `crit`, such as { warn = "> 80", crit = "> 90" }')
     return {name: Limit(limit.warn, limit.crit, limit.clear) for name, limit in table.limits.items()}
@@ -214,8 +225,9 @@ def _args(table: schema.Check, place: Place, around: Surroundings) -> object:
     return validated(model, table.args, place, around.problems)
 
 
-def _targets_of(table: schema.Check, place: Place, around: Surroundings) -> tuple[str, ...]:
-    """The targets a check looks at: those it lists, and those it matches."""
+def _targets_of(table: schema.Check, place: Place, around: Surroundings, measures: Measures | None) -> tuple[str, ...]:
+    """The targets a check looks at: those it lists, and those it matches that its probe can look at."""
+    kinds = measures.kinds if measures is not None else frozenset()
     if table.spoilt & {"targets", "match"}:
         return ()
     if table.targets is None and table.match is None:
@@ -223,7 +235,12 @@ def _targets_of(table: schema.Check, place: Place, around: Surroundings) -> tupl
         return ()
     around.names.check_all("target", table.targets, place.at("targets"))
     listed_ones = [name for name in table.targets or () if name in around.targets]
+    for name, there in each(table.targets, place.at("targets")):
+        if name in around.targets and kinds and around.targets[name].kind not in kinds:
+            words = f"a target of kind {' or '.join(sorted(kinds))}: probe {table.probe} looks at nothing else"
+            around.problems.add(there, words)
     matched = _matched(table.match, place.at("match"), around) if table.match is not None else []
+    matched = [name for name in matched if not kinds or around.targets[name].kind in kinds]
     return tuple(
         name
         for name in dict.fromkeys([*listed_ones, *matched])

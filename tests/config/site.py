@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from opswatch import config
+from opswatch.config import Measures
 from opswatch.core.model import Secret
 from opswatch.errors import ConfigError, PluginNotFound, Problem
 
@@ -46,6 +47,13 @@ class Lookup:
         if probe not in self.probes:
             raise PluginNotFound(f"no probe is called {probe}")
         return self.probes[probe]
+
+    def measures(self, probe: str) -> Measures | None:
+        self.args_model(probe)
+        samples = {"disk": {"used_pct", "inodes_used_pct"}, "http": {"total_s", "*"}}
+        return Measures(
+            frozenset({"disk": {"host"}, "http": {"http"}}.get(probe, set())), frozenset(samples.get(probe, {"*"}))
+        )
 
     def channel_model(self, kind: str) -> type[BaseModel] | None:
         if kind not in self.channels:

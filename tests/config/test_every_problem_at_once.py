@@ -296,6 +296,7 @@ def test_one_mistake_is_one_problem(tmp_path: Path, mistake: str):
 
 
 HOST = '[[target]]\nid = "this-host"\nkind = "host"\n'
+WEB = '[[target]]\nid = "web"\nkind = "http"\nurl = "http://127.0.0.1/"\n'
 CHECK_MISTAKES = {
     "neither match nor targets": ("", "[[check]] c: match", "is required"),
     "a target that is not there": ('targets = ["this-hots"]\n', "[[check]] c: targets #1", "this-host"),
@@ -305,10 +306,14 @@ CHECK_MISTAKES = {
         "[[check]] c: timeout",
         "never more than `every`",
     ),
-    "a limit without sides": ('targets = ["this-host"]\nlimits = { x = {} }\n', "[[check]] c: limits.x", "`crit`"),
+    "a limit without sides": (
+        'targets = ["this-host"]\nlimits = { used_pct = {} }\n',
+        "[[check]] c: limits.used_pct",
+        "`crit`",
+    ),
     "a bare number as a limit": (
-        'targets = ["this-host"]\nlimits = { x = { warn = 80 } }\n',
-        "[[check]] c: limits.x.warn",
+        'targets = ["this-host"]\nlimits = { used_pct = { warn = 80 } }\n',
+        "[[check]] c: limits.used_pct.warn",
         "'> 80'",
     ),
     "a playbook that is not there": ('targets = ["this-host"]\nplaybook = "x"\n', "[[check]] c: playbook", "x.md"),
@@ -322,6 +327,16 @@ CHECK_MISTAKES = {
         "[[check]] c: args.floor_gb",
         "at least 0",
     ),
+    "a limit for what the probe does not measure": (
+        'targets = ["this-host"]\nlimits = { used_pc = { warn = "> 80" } }\n',
+        "[[check]] c: limits.used_pc",
+        "measures inodes_used_pct, used_pct",
+    ),
+    "a target the probe cannot look at": (
+        'targets = ["web"]\n',
+        "[[check]] c: targets #1",
+        "a target of kind host",
+    ),
     "an empty match": ("match = {}\n", "[[check]] c: match", "something to match"),
 }
 
@@ -329,7 +344,7 @@ CHECK_MISTAKES = {
 @pytest.mark.parametrize("mistake", CHECK_MISTAKES)
 def test_a_mistake_in_a_check_file_names_that_file(tmp_path: Path, mistake: str):
     keys, where, expected = CHECK_MISTAKES[mistake]
-    problem = _one(tmp_path, HOST, mine=f'[[check]]\nid = "c"\nprobe = "disk"\n{keys}')
+    problem = _one(tmp_path, HOST + WEB, mine=f'[[check]]\nid = "c"\nprobe = "disk"\n{keys}')
     assert problem.file.endswith("checks/mine.toml")
     assert problem.where == where
     assert expected in problem.expected

@@ -142,7 +142,7 @@ def test_targets_are_matched_by_kind_service_and_labels(tmp_path: Path):
         'target = "b*"': ("b",),
         'team = "web", kind = "http"': ("c",),
     }.items():
-        check = f'[[check]]\nid = "x"\nprobe = "disk"\nmatch = {{ {match} }}\n'
+        check = f'[[check]]\nid = "x"\nprobe = "memory"\nmatch = {{ {match} }}\n'
         assert Site(tmp_path).writes(main, a=check).loads().plan.checks["x"].targets == expected
 
 
