@@ -282,11 +282,10 @@ def case_of(m: Moment, alert: Alert) -> Case:
     """Everything the rules may ask about this alert."""
     target = m.plan.targets.get(alert.target)
     service = target.service if target else None
-    of_service = {one.id for one in m.plan.targets.values() if service and one.service == service}
-    failing = (
-        {one.target for one in m.draft.alerts() if one.health is Health.CRIT and one.target in of_service}
-        if len(of_service) >= 2
-        else set()
+    of_service = m.targets_of(service)
+    failing = sum(
+        any(one.health is Health.CRIT for one in m.draft.alerts_of(target_id))
+        for target_id in (of_service if len(of_service) >= 2 else ())
     )
     return Case(
         health=alert.health,
@@ -294,7 +293,7 @@ def case_of(m: Moment, alert: Alert) -> Case:
         target=alert.target,
         service=service,
         labels=labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health)),
-        failing=len(failing),
+        failing=failing,
         targets=len(of_service),
         lasting=m.now - alert.fired_at,
     )

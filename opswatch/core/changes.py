@@ -84,6 +84,7 @@ class State:
         self.fresh_until: datetime | None = None
         self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
         self.groups: dict[str, set[int]] = {}  # group key → incidents kept
+        self.alerting: dict[str, set[str]] = {}  # target → keys of its alerts
         self.incident_deadlines: Deadlines[int] = Deadlines()
         self.alert_deadlines: Deadlines[str] = Deadlines()
         self.silence_deadlines: Deadlines[int] = Deadlines()
@@ -91,8 +92,7 @@ class State:
     def apply(self, changes: Changes) -> None:
         """Take committed changes over."""
         for key, alert in changes.alerts.items():
-            _put(self.alerts, key, alert)
-            self.alert_deadlines.set(key, alert.wake_at if alert else None)
+            self._put_alert(key, alert)
         for number, incident in changes.incidents.items():
             self._put_incident(number, incident)
         for silence_id, silence in changes.silences.items():
@@ -105,6 +105,17 @@ class State:
         self.standing = changes.standing or self.standing
         self.started_at = changes.started_at or self.started_at
         self.fresh_until = changes.fresh_until or self.fresh_until
+
+    def _put_alert(self, key: str, alert: Alert | None) -> None:
+        before = self.alerts.get(key)
+        _put(self.alerts, key, alert)
+        self.alert_deadlines.set(key, alert.wake_at if alert else None)
+        if alert is not None and before is None:
+            self.alerting.setdefault(alert.target, set()).add(key)
+        elif alert is None and before is not None:
+            self.alerting[before.target].discard(key)
+            if not self.alerting[before.target]:
+                del self.alerting[before.target]
 
     def _put_incident(self, number: int, incident: Incident | None) -> None:
         before = self.incidents.get(number)
@@ -185,6 +196,16 @@ class Draft:
 
     def alerts(self) -> Iterator[Alert]:
         yield from _overlaid(self.state.alerts, self.changes.alerts)
+
+    def alerts_of(self, target: str) -> Iterator[Alert]:
+        """The alerts of one target."""
+        changed = self.changes.alerts
+        for key in self.state.alerting.get(target, ()):
+            if key not in changed:
+                yield self.state.alerts[key]
+        for alert in changed.values():
+            if alert is not None and alert.target == target:
+                yield alert
 
     def incidents(self) -> Iterator[Incident]:
         yield from _overlaid(self.state.incidents, self.changes.incidents)

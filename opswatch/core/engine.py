@@ -47,6 +47,11 @@ class Engine:
         self.plan = plan
         self.rosters = Rosters(plan)
         self._regex = regex
+        self._watched = {check.id: frozenset(check.targets) for check in plan.checks.values()}
+        self._by_service: dict[str, tuple[str, ...]] = {}
+        for target in plan.targets.values():
+            if target.service is not None:
+                self._by_service[target.service] = (*self._by_service.get(target.service, ()), target.id)
 
     def step(self, state: State, event: Event, now: datetime) -> tuple[Changes, list[Effect]]:
         """Decide one event. Reads `state`, changes nothing; `now` is aware, UTC."""
@@ -58,7 +63,7 @@ class Engine:
         draft = Draft(state)
         answers = []
         for event in events:
-            m = Moment(self.plan, self.rosters, draft, now, self._regex)
+            m = Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service)
             self._take(m, event)
             answers.append(tuple(m.effects))
         return Decision(draft.changes, tuple(answers))
@@ -96,7 +101,7 @@ class Engine:
 
     def _observed(self, m: Moment, event: Observed) -> None:
         check = m.plan.checks.get(event.check)
-        if check is not None and event.target in check.targets:
+        if check is not None and event.target in self._watched[check.id]:
             alerts.observe(m, check, event.target, event.verdict)
 
     def _tick(self, m: Moment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,7 +26,12 @@ class Moment:
     draft: Draft
     now: datetime
     regex: Fullmatch = fullmatch
+    by_service: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+
+    def targets_of(self, service: str | None) -> tuple[str, ...]:
+        """The ids of a service's targets."""
+        return self.by_service.get(service or "", ())
 
     def record(self, kind: str, *, incident: int | None = None, by: str | None = None, **facts: object) -> None:
         """A line for the timeline. Facts are JSON values; instants are turned into ISO text."""
