@@ -13,7 +13,7 @@ from typing import Any, cast
 from opswatch import playbooks
 from opswatch.config import files, rules, schema, shell, what, who, windows
 from opswatch.config.names import Names
-from opswatch.config.problems import Problems, Source
+from opswatch.config.problems import KeyPath, Problems, Source
 from opswatch.config.references import resolve_all
 from opswatch.config.settings import Kinds, Loaded, Settings
 from opswatch.config.tables import Tables, read_tables
@@ -21,17 +21,27 @@ from opswatch.core.plan import Check, Plan, Service, Target
 from opswatch.errors import ConfigError
 
 
-def load(path: Path, kinds: Kinds, *, now: datetime | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+def load(
+    path: Path,
+    kinds: Kinds,
+    *,
+    now: datetime | None = None,
+    environ: Mapping[str, str] | None = None,
+    needs_secrets: bool = True,
+) -> Loaded:
     """The configuration at `path` with its check files, validated as a whole; nothing is half loaded.
 
     `now` (aware) only chooses which shifts are listed when somebody unknown stands in a roster, and which years of
     calendars are looked at for missing work days. `environ` is what `env:NAME` is read from, by default this
-    process's. Raises ConfigError with every problem at once, each with file, line, table and key.
+    process's. `needs_secrets=False` is for who neither looks nor sends: a reference that leads nowhere then stays as
+    written, for a person's own shell has no token of a channel; those in [opswatch] must lead somewhere still.
+    Raises ConfigError with every problem at once, each with file, line, table and key.
     """
     problems, warnings = Problems(), Problems()
     sources, data = files.read(path, problems)
     surroundings = environ if environ is not None else os.environ
-    tables = read_tables([(source, _resolved(source, surroundings, problems)) for source in sources], problems)
+    resolved = [(source, _resolved(source, surroundings, problems, needs_secrets)) for source in sources]
+    tables = read_tables(resolved, problems)
     _check_folders(sources[0], path, problems)
     known_playbooks = _playbooks(files.folder(sources[0].document, path, "playbooks"), problems)
     plan, settings = _build(tables, path, kinds, problems, warnings, now)
@@ -48,14 +58,16 @@ def load(path: Path, kinds: Kinds, *, now: datetime | None = None, environ: Mapp
     )
 
 
-def _resolved(source: Source, environ: Mapping[str, str], problems: Problems) -> Mapping[str, Any]:
+def _resolved(source: Source, environ: Mapping[str, str], problems: Problems, needs_secrets: bool) -> Mapping[str, Any]:
     exempt = shell.reference_exempt(source.document)
-    found = resolve_all(
-        dict(source.document),
-        environ,
-        lambda path, words: problems.cannot_resolve(source.place(*path), words),
-        lambda path: path in exempt,
-    )
+
+    def report(path: KeyPath, words: str) -> None:
+        if needs_secrets or path[0] == "opswatch":
+            problems.cannot_resolve(source.place(*path), words)
+        else:
+            problems.leave_unresolved(source.place(*path))
+
+    found = resolve_all(dict(source.document), environ, report, lambda path: path in exempt)
     return cast("Mapping[str, Any]", found)
 
 

@@ -133,6 +133,10 @@ class Problems:
     def cannot_resolve(self, place: Place, words: str) -> None:
         """A reference leads nowhere. Whatever else is wrong with that value is a consequence."""
         self.add(place, words)
+        self.leave_unresolved(place)
+
+    def leave_unresolved(self, place: Place) -> None:
+        """Nobody needs what the reference at `place` leads to: nothing about that value is a problem."""
         self.unresolved.add((place.source.shown, place.path))
 
     def __bool__(self) -> bool:
