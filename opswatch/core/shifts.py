@@ -108,11 +108,13 @@ class Turns:
 
     def _worked(self, low: int, high: int) -> list[int]:
         """Slots of [low, high) in which an occurrence of a window starts."""
-        if low >= high:
-            return []
-        start, end = self._slots.opens(low), self._slots.opens(high)
-        openings = (piece.opens for piece in self._pieces(start, end) if start <= piece.opens < end)
-        found = {slot: opens for opens in openings if opens < self._slots.closes(slot := self._slots.at(opens))}
+        found: set[int] = set()
+        if low < high:
+            start, end = self._slots.opens(low), self._slots.opens(high)
+            for opens in (piece.opens for piece in self._pieces(start, end) if start <= piece.opens < end):
+                slot = self._slots.at(opens)
+                if opens < self._slots.closes(slot):
+                    found.add(slot)
         return sorted(found)
 
 
