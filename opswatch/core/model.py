@@ -151,8 +151,8 @@ class Verdict:
     """What one look at one target said. With `unknown` set, nothing else of it is judged.
 
     `at` is the instant the look began, UTC. `sentence` is one sentence in plain words. `evidence` is bounded by the
-    probe. `sentences` gives items their own sentence. `memory` is what the probe wants back at its next look; None keeps
-    what it gave last, so that a look that hung forgets no log offset.
+    probe. `sentences` gives items their own sentence. `memory` is what the probe wants back at its next look; None
+    keeps what it gave last, so that a look that hung forgets no log offset.
     """
 
     at: datetime

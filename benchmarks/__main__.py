@@ -1,0 +1,39 @@
+"""Run them all and write docs/benchmarks.md: `make bench`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import platform
+import sqlite3
+import sys
+from pathlib import Path
+
+from benchmarks import cold, head, page, steps
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+
+
+def main() -> None:
+    parts = [
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, {platform.machine()}."
+    ]
+    for name, measure in (("page", page.main), ("core steps", steps.main), ("cold starts", cold.main)):
+        print(f"measuring {name} …", file=sys.stderr)
+        parts.append("\n".join(measure()))
+    print("measuring the head …", file=sys.stderr)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        head.main()
+    parts.append(said.getvalue().strip())
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{after}")
+    print(f"written to {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}")
+
+
+if __name__ == "__main__":
+    main()
