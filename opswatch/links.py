@@ -20,6 +20,10 @@ class BadLink(ValueError):
     """A link that was not signed here, or is over. Its text says which."""
 
 
+class LinkOver(BadLink):
+    """It was signed here, and its time is up: a new one comes with the next page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """What a signed link says when it is used: `acknowledge 142`, as this person."""
@@ -62,13 +66,13 @@ class Links:
         return token if isinstance(token, str) else token.decode()
 
     def read(self, token: str, now: datetime) -> Sentence:
-        """What a token says. Raises BadLink."""
+        """What a token says. Raises BadLink; LinkOver when it was good once."""
         try:
             text, person, until = self._signer.loads(token)
         except (BadData, ValueError, TypeError):
             raise BadLink("this link was not made here, or was cut off") from None
         if datetime.fromtimestamp(until, UTC) <= now:
-            raise BadLink("this link is over: it was valid for two days")
+            raise LinkOver("this link is over: it was valid for two days")
         return Sentence(str(text), str(person))
 
 
