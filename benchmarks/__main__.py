@@ -17,9 +17,8 @@ BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 
 
 def main() -> None:
-    parts = [
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, {platform.machine()}."
-    ]
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    parts = [f"{versions}, {os.cpu_count()} cores, {platform.machine()}."]
     for name, measure in (("page", page.main), ("core steps", steps.main), ("cold starts", cold.main)):
         print(f"measuring {name} …", file=sys.stderr)
         parts.append("\n".join(measure()))

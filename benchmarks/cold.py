@@ -1,4 +1,7 @@
-"""Cold starts: `opswatch who` and `--help`, and a daemon's time from start to its first look. `python -m benchmarks.cold`"""
+"""Cold starts: `opswatch who` and `--help`, and a daemon's time from start to its first look.
+
+`python -m benchmarks.cold`
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Failure known → first page handed to its channel, committed first; and acknowledging with 10,000 alerts open.
 
-A real SQLite store on this disk, the real desk, pages loop and senders; the channel writes down the instant it is handed
-the words. `python -m benchmarks.page`
+A real SQLite store on this disk, the real desk, pages loop and senders; the channel writes down the instant it is
+handed the words. `python -m benchmarks.page`
 """
 
 from __future__ import annotations

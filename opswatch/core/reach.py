@@ -80,20 +80,11 @@ def released(m: Moment, person: Person, priority: Priority, at: datetime) -> dat
     interrupt = m.plan.rule(priority).interrupt
     if interrupt == "never":
         return None
-    if interrupt == "always" or person.day is None or _works_now(m, person.id, at):
+    if interrupt == "always" or person.day is None:
+        return at
+    if m.rosters.is_working(person.id, m.draft.overrides(), at):  # At work, whatever their `day` says.
         return at
     return calendars.first_covered((person.day,), person.timezone, None, at) or at
-
-
-def _works_now(m: Moment, person: str, at: datetime) -> bool:
-    """Whether a shift of theirs that has windows covers `at`: then they are at work, whatever their `day` says."""
-    for roster in m.plan.rosters.values():
-        for layer in roster.layers:
-            if layer.windows and any(person in turn for turn in layer.participants):
-                on_call = m.rosters.on_call(roster.id, m.draft.overrides(), at)
-                if person in on_call.people and on_call.layer == layer.id:
-                    return True
-    return False
 
 
 def _people(m: Moment, kind: str, what: str) -> list[tuple[str, str | None, timedelta]]:
