@@ -207,7 +207,7 @@ class OnCall(RuleBasedStateMachine):
 
 
 OnCall.TestCase.settings = settings(
-    max_examples=2000 if NIGHTLY else 60,
+    max_examples=2000 if NIGHTLY else 50,
     stateful_step_count=60 if NIGHTLY else 30,
     deadline=None,
     derandomize=not NIGHTLY,
