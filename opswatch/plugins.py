@@ -8,7 +8,6 @@ missing optional library hurts only who needs it.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 # What `pip install` must be told when a module of ours lacks its library.
 EXTRAS = {"psycopg": "postgres", "asyncssh": "ssh", "apprise": "apprise", "matplotlib": "plots"}
 _PACKAGE = "opswatch"
+_HERE = Path(__file__).parent
 
 
 def find(folder: str, name: str) -> ModuleType:
@@ -41,9 +41,7 @@ def find(folder: str, name: str) -> ModuleType:
 
 def names(folder: str) -> list[str]:
     """Every name `find` knows in `folder`, whether its libraries are installed or not."""
-    package = importlib.util.find_spec(f"{_PACKAGE}.{folder}")
-    places = (package.submodule_search_locations if package else None) or []
-    ours = {file.stem for place in places for file in Path(place).glob("*.py") if not file.stem.startswith("_")}
+    ours = {file.stem for file in (_HERE / folder).glob("*.py") if not file.stem.startswith("_")}
     return sorted(ours | set(_entry_points(folder)))
 
 
@@ -98,12 +96,8 @@ def names_only() -> Lookup:
 
 
 def _ships(folder: str, name: str) -> bool:
-    if not name.isidentifier() or name.startswith("_"):
-        return False
-    try:
-        return importlib.util.find_spec(f"{_PACKAGE}.{folder}.{name}") is not None
-    except ModuleNotFoundError:
-        return False
+    # The file, not `find_spec`: that would import the folder's package, and pydantic with it.
+    return name.isidentifier() and not name.startswith("_") and (_HERE / folder / f"{name}.py").is_file()
 
 
 @lru_cache(maxsize=8)

@@ -33,8 +33,8 @@ def load(
 
     `now` (aware) only chooses which shifts are listed when somebody unknown stands in a roster, and which years of
     calendars are looked at for missing work days. `environ` is what `env:NAME` is read from, by default this
-    process's. `needs_secrets=False` is for who neither looks nor sends: a reference that leads nowhere then stays as
-    written, for a person's own shell has no token of a channel; those in [opswatch] must lead somewhere still.
+    process's. `needs_secrets=False` is for who neither looks nor sends: a secret that leads nowhere then stays as
+    written, for a person's own shell has no token of a channel; the store, and whatever decides, must be there still.
     Raises ConfigError with every problem at once, each with file, line, table and key.
     """
     problems, warnings = Problems(), Problems()
@@ -62,7 +62,7 @@ def _resolved(source: Source, environ: Mapping[str, str], problems: Problems, ne
     exempt = shell.reference_exempt(source.document)
 
     def report(path: KeyPath, words: str) -> None:
-        if needs_secrets or path[0] == "opswatch":
+        if needs_secrets or not shell.is_for_the_daemon(path):
             problems.cannot_resolve(source.place(*path), words)
         else:
             problems.leave_unresolved(source.place(*path))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from opswatch.config import schema
 from opswatch.config.names import Names
-from opswatch.config.problems import Place, Problems
+from opswatch.config.problems import Place, Problems, is_secret
 from opswatch.config.settings import (
     ChannelSettings,
     Deadman,
@@ -208,6 +208,13 @@ def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:
 
 def _waits(place: Place, warnings: Problems) -> None:
     warnings.add(place, "accepted, but this release does not act on it yet", seen="")
+
+
+def is_for_the_daemon(path: tuple[str | int, ...]) -> bool:
+    """Whether only who looks and sends needs this value: secrets other than the store's, and plug-ins' own keys."""
+    if path[0] == "channel" or (path[0] == "check" and "args" in path):
+        return True
+    return is_secret(path) and path != ("opswatch", "store")
 
 
 def reference_exempt(document: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:

@@ -87,8 +87,8 @@ class Site:
         file.write_text(text, encoding="utf-8")
         return self
 
-    def loads(self) -> config.Loaded:
-        return config.load(self.path, Lookup(), now=NOW, environ=self.environ)
+    def loads(self, *, needs_secrets: bool = True) -> config.Loaded:
+        return config.load(self.path, Lookup(), now=NOW, environ=self.environ, needs_secrets=needs_secrets)
 
     def problems(self) -> list[Problem]:
         """Everything wrong with it; fails when nothing is."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from opswatch import plugins
 from opswatch.config.holidays import COUNTRIES
 from opswatch.errors import PluginNotFound
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
 
 def test_a_probe_is_found_by_its_file_name():
@@ -39,6 +45,17 @@ def test_names_alone_import_nothing():
     assert lookup.args_model("disk") is None
     with pytest.raises(PluginNotFound):
         lookup.args_model("dsk")
+
+
+def test_a_command_that_neither_looks_nor_sends_imports_no_pydantic_and_no_holidays(tmp_path: Path):
+    """100 ms and 50 ms of the 250 that a cold `opswatch who` may take."""
+    code = (
+        "import sys; from pathlib import Path; from opswatch import config, plugins; "
+        f"config.load(Path({str(EXAMPLE)!r}), plugins.names_only()); "
+        "print([name for name in ('pydantic', 'holidays', 'difflib', 'tree_sitter') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_the_countries_we_offer_are_those_the_holidays_package_knows():

@@ -8,6 +8,7 @@ import pytest
 
 from opswatch import config
 from opswatch.core.model import Secret
+from opswatch.errors import ConfigError
 from tests.config.site import Site
 
 SLACK = '[[channel]]\nid = "ops"\nkind = "slack"\ntoken = "{}"\nto = "#ops"\n'
@@ -118,3 +119,21 @@ def test_the_url_of_a_log_is_a_path_not_a_reference(tmp_path: Path):
     target = '[[target]]\nid = "app"\nkind = "log"\nurl = "file:/var/log/app/app.log"\n'
     url = Site(tmp_path).writes(target).loads().plan.targets["app"].url
     assert url is not None and url.reveal() == "file:/var/log/app/app.log"
+
+
+def test_a_command_that_neither_looks_nor_sends_needs_no_secret_of_the_daemon(tmp_path: Path):
+    site = Site(tmp_path).writes(
+        SLACK.format("credential:slack")
+        + '[deadman]\nurl = "env:DEADMAN"\n[[token]]\nid = "t"\nsecret = "env:TOKEN"\nmay = ["read"]\n'
+        + '[[target]]\nid = "db"\nkind = "postgres"\nurl = "env:DB"\n'
+        + '[[person]]\nid = "p"\ncontact = { slack = "env:ME" }\n'
+    )
+    assert site.loads(needs_secrets=False).plan.targets["db"].url == Secret("env:DB")
+    assert len(site.problems()) == 5
+
+
+def test_what_decides_is_needed_by_every_command(tmp_path: Path):
+    site = Site(tmp_path).writes('[opswatch]\nstore = "env:STORE"\n[digest]\ncron = "env:CRON"\n')
+    with pytest.raises(ConfigError) as refused:
+        site.loads(needs_secrets=False)
+    assert [problem.where for problem in refused.value.problems] == ["[opswatch] store", "[digest] cron"]
