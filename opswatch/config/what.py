@@ -142,10 +142,14 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
     every = table.every
     timeout = table.timeout or min(TIMEOUT_DEFAULT, every or TIMEOUT_DEFAULT)
     _check_times(table, place, timeout, around.problems)
+    targets = _targets_of(table, place, around, measures)
+    if targets and every is None and table.cron is None and not table.spoilt & {"every", "cron"}:
+        words = "neither `every` nor `cron`: it runs in inspections only, and this release runs none yet"
+        around.warnings.add(place, words, seen="")
     return Check(
         id=table.id,
         probe=table.probe,
-        targets=_targets_of(table, place, around, measures),
+        targets=targets,
         every=every,
         cron=table.cron,
         timezone=table.timezone or around.timezone,

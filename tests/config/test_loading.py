@@ -158,9 +158,14 @@ def test_a_shipped_check_may_wait_for_its_first_target(tmp_path: Path):
     assert loaded.warnings == [] and loaded.plan.checks["x"].targets == ()
 
 
+def test_a_check_that_nothing_starts_is_warned_of(tmp_path: Path):
+    (warning,) = Site(tmp_path).writes(HOST, a=DISK).loads().warnings
+    assert "neither `every` nor `cron`" in warning.expected
+
+
 def test_a_host_that_cannot_be_reached_yet_is_not_mistaken_for_this_one(tmp_path: Path):
     main = HOST + '[[target]]\nid = "far"\nkind = "host"\naccess = "ssh:root@far"\n'
-    loaded = Site(tmp_path).writes(main, a=DISK).loads()
+    loaded = Site(tmp_path).writes(main, a=DISK + 'every = "60s"\n').loads()
     assert loaded.plan.checks["disk-space"].targets == ("this-host",)
     assert [warning.where for warning in loaded.warnings] == ["[[target]] far: access"]
 
