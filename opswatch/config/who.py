@@ -216,7 +216,8 @@ def _check_participants(
                     continue
                 seen.add(person)
                 if person not in names.tables.known("person"):
-                    words += _their_shifts(person, roster, calendars, now)
+                    is_whole = not any(table.spoilt for table in entry.value.layer)
+                    words += _their_shifts(person, roster, calendars, now) if is_whole else ""
                     names.problems.unknown(place.at(turn, index), person, names.tables.known("person"), words)
                 else:
                     names.problems.add(place.at(turn, index), words)
