@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -78,7 +79,6 @@ def fetch(request: Request, timeout_s: float) -> Answer:
     deadline = monotonic_s() + timeout_s
     curl = pycurl.Curl()
     try:
-        curl.setopt(pycurl.COOKIEFILE, "")  # keep cookies between hops: a login redirect needs its own back
         return _follow(curl, request, deadline)
     finally:
         curl.close()
@@ -114,6 +114,8 @@ def _redirected(request: Request, location: str, status: int) -> Request:
 def _one_hop(curl: pycurl.Curl, request: Request, timeout_s: float) -> tuple[Answer, str]:
     body = _Body(request.body_max)
     place = _place(request.url)
+    if not _fits_family(request):
+        return Answer(place, trouble=f"the url's address is not of {request.family.replace('ip', 'IP')}"), ""
     try:
         _prepare(curl, request, body, max(0.001, timeout_s))
     except (pycurl.error, UnicodeEncodeError, TypeError):
@@ -143,8 +145,11 @@ def _one_hop(curl: pycurl.Curl, request: Request, timeout_s: float) -> tuple[Ans
 
 def _prepare(curl: pycurl.Curl, request: Request, body: _Body, timeout_s: float) -> None:
     parts = urlsplit(request.url)
+    # Nothing of the last hop may remain: pycurl takes an empty list of headers for "leave them as they are".
+    curl.reset()
     curl.setopt(pycurl.URL, request.url)
-    curl.setopt(pycurl.PROTOCOLS_STR, "http,https")
+    curl.setopt(pycurl.COOKIEFILE, "")  # cookies do remain: a login redirect needs its own back
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.NOSIGNAL, 1)
     curl.setopt(pycurl.NOPROXY, ",".join(filter(None, ("localhost,127.0.0.1,::1", os.environ.get("no_proxy", "")))))
     curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
@@ -158,24 +163,20 @@ def _prepare(curl: pycurl.Curl, request: Request, body: _Body, timeout_s: float)
     if request.login is not None:
         curl.setopt(pycurl.USERNAME, request.login[0])
         curl.setopt(pycurl.PASSWORD, request.login[1])
-    else:
-        curl.unsetopt(pycurl.USERPWD)
     if parts.scheme == "https":
-        curl.setopt(pycurl.CERTINFO, 1)
+        curl.setopt(pycurl.OPT_CERTINFO, 1)
         curl.setopt(pycurl.CAINFO, authorities(request.ca_file))
         curl.setopt(pycurl.SSL_VERIFYPEER, int(request.verify))
         curl.setopt(pycurl.SSL_VERIFYHOST, 2 if request.verify else 0)
 
 
 def _set_method(curl: pycurl.Curl, request: Request) -> None:
-    curl.setopt(pycurl.NOBODY, int(request.method == "HEAD"))
+    if request.method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)
+        return
     if request.body is not None:
         curl.setopt(pycurl.POSTFIELDS, request.body)
-    elif request.method != "HEAD":
-        curl.setopt(pycurl.HTTPGET, 1)
-    if request.method in ("GET", "HEAD"):
-        curl.unsetopt(pycurl.CUSTOMREQUEST)
-    else:
+    if request.method != "GET" or request.body is not None:
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
 
 
@@ -237,8 +238,18 @@ def _say(code: int, words: str, timeout_s: float, curl: pycurl.Curl) -> str:
             else words
         )
     if code == NOT_TRUSTED:
-        return f"the certificate is not trusted: {words.removeprefix('SSL certificate problem: ')}"
+        why = words.removeprefix("SSL certificate problem: ").removeprefix("SSL certificate OpenSSL verify result: ")
+        return f"the certificate is not trusted: {why}"
     return words or f"libcurl error {code}"
+
+
+def _fits_family(request: Request) -> bool:
+    """libcurl connects to a literal address of the other family all the same."""
+    try:
+        literal = ipaddress.ip_address(urlsplit(request.url).hostname or "")
+    except ValueError:
+        return True
+    return request.family in ("any", f"ipv{literal.version}")
 
 
 def _place(url: str) -> str:

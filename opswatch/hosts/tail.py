@@ -21,9 +21,9 @@ TAIL_MAX = 64
 LINE_MAX = 64 * 1024  # a longer line is cut, its rest is skipped
 CHUNK = 1024 * 1024
 PARTIAL_WAIT_S = 5.0
-OLDER_MAX = 4
+CLOCK_SLACK_S = 60.0
+OLDER_MAX = 16
 SIBLINGS_MAX = 200
-_CLOCK_GRAIN_S = 0.02  # file times come from a coarser clock than ours
 
 _DATED = r"[._-]?\d[\d._:T-]*"
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2", ".lz4")
@@ -58,11 +58,13 @@ class Older:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What is remembered of one path between looks. Seconds since 1970."""
+    """What is remembered of one path between looks. `siblings` are the rotated files that lay beside it, as (device,
+    inode, last change in ns): what is not among them later came since."""
 
-    looked_at: float
+    looked_at: float  # seconds since 1970
     current: Position | None = None
     older: tuple[Older, ...] = ()
+    siblings: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -101,16 +103,18 @@ def follow(
     fd = _open(path)
     try:
         report.changed_at = os.fstat(fd).st_mtime
-        if state is None or state.current is None:
-            current = _identity(fd, path)
-            if not from_start:
-                current = _at_end(fd, current, limits.newline)
-            return Followed(now_s, reader.read(fd, current)), report
-        older = _drain(path, state.older, reader)
-        if _is_same(fd, state.current):
-            return Followed(now_s, reader.read(fd, state.current), older), report
-        older = (*older, *_finish_old(path, fd, state, reader))
-        return Followed(now_s, reader.read(fd, _identity(fd, path)), older[-OLDER_MAX:]), report
+        identity = _identity(fd, path)
+        old = state.current if state is not None and state.current is not None else None
+        siblings = _siblings(path, old or identity)
+        marks = tuple(sibling.mark for sibling in siblings)
+        if state is None or old is None:
+            start = identity if from_start else _at_end(fd, identity, limits.newline)
+            return Followed(now_s, reader.read(fd, start), siblings=marks), report
+        older = _drain(siblings, state.older, reader)
+        if _is_same(fd, old):
+            return Followed(now_s, reader.read(fd, old), older, marks), report
+        older = (*older, *_finish_old(path, fd, state, siblings, reader))[-OLDER_MAX:]
+        return Followed(now_s, reader.read(fd, identity), older, marks), report
     finally:
         os.close(fd)
 
@@ -248,61 +252,91 @@ def _is_same(fd: int, position: Position, *, anywhere: bool = False) -> bool:
 # Rotation
 
 
-def _finish_old(path: str, fd: int, state: Followed, reader: _Reader) -> tuple[Older, ...]:
+@dataclass(frozen=True, slots=True)
+class _Sibling:
+    """An uncompressed file that may be an older generation."""
+
+    path: str
+    mark: tuple[int, int, int]
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        return self.mark[:2]
+
+
+def _finish_old(path: str, fd: int, state: Followed, siblings: list[_Sibling], reader: _Reader) -> list[Older]:
     """The file under `path` is another one, or was rewritten: first the rest of the one we were reading, then what came
     and went between the looks."""
     old = state.current
     assert old is not None
     known = {(one.position.device, one.position.inode) for one in state.older} | {_inode(fd)}
     older: list[Older] = []
-    siblings = list(_siblings(path, old))
     found = _find(siblings, old)
     if found is not None:
-        moved, position = _read_rest(found, old, reader)
-        known.add(_inode_of(found))
-        if moved:
+        is_tracked, position = _read_rest(found.path, old, reader)
+        known.add(found.inode)
+        if is_tracked:
             older.append(Older(position, reader.now_s))
     else:
         reader.report.losses += 1
         how = "compressed" if _has_compressed(path) else "gone, or it was truncated"
         reader.report.notes.append(f"{path}: rotated, and the old file is {how}: lines since the last look may be lost")
-    for sibling in _unseen(siblings, state.looked_at, known):
-        reader.report.notes.append(f"{path}: {Path(sibling).name} came and went between two looks, read whole")
-        moved, position = _read_rest(sibling, None, reader)
+    before = set(state.siblings)
+    since_ns = int((state.looked_at - CLOCK_SLACK_S) * 1e9)  # a restored archive is no news
+    unseen = [
+        sibling
+        for sibling in siblings
+        if sibling.inode not in known and sibling.mark not in before and sibling.mark[2] >= since_ns
+    ]
+    if len(unseen) > OLDER_MAX:
+        reader.report.losses += 1
+        reader.report.notes.append(f"{path}: {len(unseen)} files came and went between two looks, too many to read")
+    for sibling in reversed(unseen[:OLDER_MAX]):  # the oldest first
+        reader.report.notes.append(f"{path}: {Path(sibling.path).name} came and went between two looks, read whole")
+        _, position = _read_rest(sibling.path, None, reader)
         older.append(Older(position, reader.now_s))
-    return tuple(older)
+    return older
 
 
-def _siblings(path: str, old: Position) -> Iterable[str]:
-    """Uncompressed files that may be older generations of `path`, the youngest first."""
+def _siblings(path: str, old: Position) -> list[_Sibling]:
+    """The youngest first."""
     real = os.path.realpath(path)
-    found: dict[str, float] = {}
     bases = {Path(name).name for name in (path, real, old.path)}
-    for place in {Path(name).parent for name in (path, real, old.path)}:
+    stems = tuple({base.rpartition(".")[0] or base for base in bases})
+    found: dict[str, _Sibling] = {}
+    for folder in {Path(name).parent for name in (path, real, old.path)}:
         try:
-            with os.scandir(place) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
-                    named = any(is_rotated(entry.name, base) for base in bases)
-                    if (named or entry.path == old.path) and not entry.name.endswith(COMPRESSED) and entry.is_file():
-                        found[entry.path] = entry.stat().st_mtime
+                    if not entry.name.startswith(stems) or entry.name.endswith(COMPRESSED) or not entry.is_file():
+                        continue
+                    if entry.path == old.path or any(is_rotated(entry.name, base) for base in bases):
+                        seen = entry.stat()
+                        found[entry.path] = _Sibling(entry.path, (seen.st_dev, seen.st_ino, seen.st_mtime_ns))
         except OSError:
             continue
     found.pop(path, None)
-    return sorted(found, key=lambda name: found[name], reverse=True)[:SIBLINGS_MAX]
+    return sorted(found.values(), key=_youth, reverse=True)[:SIBLINGS_MAX]
 
 
-def _find(siblings: Iterable[str], old: Position) -> str | None:
+def _youth(sibling: _Sibling) -> tuple[int, int]:
+    """By last change; files changed within one tick of the clock by their number, .1 being the youngest."""
+    number = sibling.path.rpartition(".")[2]
+    return sibling.mark[2], -int(number) if number.isdigit() else 0
+
+
+def _find(siblings: Iterable[_Sibling], old: Position) -> _Sibling | None:
     """The file of `old` under another name, else a copy that was made before it was truncated."""
     listed = list(siblings)
-    moved = next((name for name in listed if _holds(name, old)), None)
+    moved = next((sibling for sibling in listed if _holds(sibling.path, old)), None)
     if moved is not None or old.head_size == 0:  # Of an empty file there is no telling which are copies.
         return moved
-    return next((name for name in listed if _holds(name, old, anywhere=True)), None)
+    return next((sibling for sibling in listed if _holds(sibling.path, old, anywhere=True)), None)
 
 
-def _holds(sibling: str, old: Position, *, anywhere: bool = False) -> bool:
+def _holds(path: str, old: Position, *, anywhere: bool = False) -> bool:
     try:
-        fd = _open(sibling)
+        fd = _open(path)
     except OSError:
         return False
     try:
@@ -328,33 +362,19 @@ def _read_rest(path: str, old: Position | None, reader: _Reader) -> tuple[bool, 
         os.close(fd)
 
 
-def _unseen(siblings: Iterable[str], looked_at: float, known: set[tuple[int, int]]) -> list[str]:
-    """Those written to since the last look that nobody reads yet, the oldest first."""
-    fresh = []
-    for sibling in siblings:
-        try:
-            seen = Path(sibling).stat()
-        except OSError:
-            continue
-        if seen.st_mtime > looked_at + _CLOCK_GRAIN_S and (seen.st_dev, seen.st_ino) not in known:
-            fresh.append((seen.st_mtime, sibling))
-    return [sibling for _, sibling in sorted(fresh)][-OLDER_MAX:]
-
-
-def _drain(path: str, older: Iterable[Older], reader: _Reader) -> tuple[Older, ...]:
+def _drain(siblings: Iterable[_Sibling], older: Iterable[Older], reader: _Reader) -> tuple[Older, ...]:
     """Read on in rotated files: a program writes to the old one until it is told to open the new one."""
     kept = []
     for one in older:
-        sibling = next(
-            (name for name in (one.position.path, *_siblings(path, one.position)) if _holds(name, one.position)), None
-        )
+        inode = (one.position.device, one.position.inode)
+        sibling = next((name for name in siblings if name.inode == inode and _holds(name.path, one.position)), None)
         if sibling is None:
             continue  # compressed or deleted: what came after our last look at it is gone with it
-        fd = _open(sibling)
+        fd = _open(sibling.path)
         try:
             before = one.position
             is_over = one.quiet >= 1 and reader.now_s - one.since >= PARTIAL_WAIT_S
-            position = replace(reader.read(fd, before, is_finished=is_over), path=sibling)
+            position = replace(reader.read(fd, before, is_finished=is_over), path=sibling.path)
             grew = os.fstat(fd).st_size > before.offset and position.offset > before.offset
             behind = os.fstat(fd).st_size > position.offset
         finally:
@@ -374,9 +394,4 @@ def _has_compressed(path: str) -> bool:
 
 def _inode(fd: int) -> tuple[int, int]:
     seen = os.fstat(fd)
-    return seen.st_dev, seen.st_ino
-
-
-def _inode_of(path: str) -> tuple[int, int]:
-    seen = Path(path).stat()
     return seen.st_dev, seen.st_ino

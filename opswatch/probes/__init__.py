@@ -92,14 +92,15 @@ def careful(look: Callable[[Self, Task], Verdict]) -> Callable[[Self, Task], Ver
     def guarded(self: Self, task: Task) -> Verdict:
         began = monotonic_s()
         try:
-            verdict = look(self, task)
+            verdict = look(self, task if task.memory else replace(task, memory=None))
         except CannotSee as blind:
             verdict = _unseen(task, blind.reason, str(blind), blind.evidence)
         except Exception as mistake:  # Ours: one probe's mistake must not cost the others their look.
             words = f"the look itself failed: {type(mistake).__name__}: {mistake}"
             verdict = _unseen(task, UnknownReason.ERROR, words, traceback.format_tb(mistake.__traceback__)[-3:])
-            # Should another version have written what we remember, the next look must not stumble over it again.
-            verdict = replace(verdict, memory=None)
+            # Should another version have written what we remember, the next look must not stumble over it again. None
+            # would leave it as it is.
+            verdict = replace(verdict, memory=b"")
         return replace(verdict, took_s=monotonic_s() - began, sentences=_sentences(verdict))
 
     return guarded
@@ -143,6 +144,9 @@ def _password_of(url: str) -> list[str]:
 def _secrets_in(value: object) -> Iterable[str]:
     if isinstance(value, Secret):
         yield value.reveal()
+        scheme, _, rest = value.reveal().partition(" ")
+        if scheme.lower() in ("bearer", "basic", "token", "digest"):
+            yield rest
     elif isinstance(value, Mapping):
         for part in value.values():
             yield from _secrets_in(part)

@@ -115,12 +115,13 @@ def _argv(task: Task, args: Args) -> list[str]:
 
 
 def _target_words(task: Task) -> dict[str, str]:
-    url = urlsplit(task.target.url.reveal() if task.target.url is not None else "")
-    return {
-        "target": task.target.id,
-        "host": url.hostname or "",
-        "port": str(url.port) if url.port is not None else "",
-    }
+    words = {"target": task.target.id, "host": "", "port": ""}
+    try:
+        url = urlsplit(task.target.url.reveal() if task.target.url is not None else "")
+        words |= {"host": url.hostname or "", "port": str(url.port or "")}
+    except ValueError:  # Not a URL: the command may not need one.
+        pass
+    return words
 
 
 def _samples(output: PluginOutput) -> Iterable[Sample]:

@@ -47,7 +47,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from opswatch.clock import monotonic_s
 from opswatch.core.model import Failure, Health, Sample, UnknownReason, Verdict
-from opswatch.core.spans import say_span
+from opswatch.core.spans import say_roughly, say_span
 from opswatch.hosts.evidence import bounded, cut, printable, say_bytes, say_count
 from opswatch.hosts.lines import Hits, Rule, newline_of
 from opswatch.hosts.tail import COMPRESSED, Followed, Limits, Older, Position, Report, follow, is_rotated
@@ -59,6 +59,8 @@ _WINDOW_STEPS = 60  # readings kept of each label within its window
 
 
 def _check_encoding(name: str) -> str:
+    if name == "auto":
+        return name
     try:
         codecs.lookup(name)
     except LookupError:
@@ -99,7 +101,7 @@ class Args(BaseModel):
     window: Span = Field(timedelta(0), description="Lines count for this long; `0s`: only those of this look")
     from_start: bool = Field(False, description="Read a file from its start when it is seen for the first time")
     encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(
-        "auto", validate_default=False, description="`auto`: UTF-8, else GB18030, else Latin-1, line by line"
+        "auto", description="`auto`: UTF-8, else GB18030, else Latin-1, line by line"
     )
     bytes_max: int = Field(64 * 1024 * 1024, ge=64 * 1024, description="Read no more in one look; the rest is behind")
 
@@ -250,6 +252,7 @@ def _followed(state: Mapping[str, Any]) -> Followed:
         looked_at=state["looked_at"],
         current=Position(**state["current"]) if state["current"] else None,
         older=tuple(Older(Position(**one["position"]), one["since"], one["quiet"]) for one in state["older"]),
+        siblings=tuple((device, inode, changed) for device, inode, changed in state["siblings"]),
     )
 
 
@@ -275,7 +278,7 @@ def _verdict(
         notes.append(f"{hits.nuls} NUL bytes were skipped")
     return Verdict(
         at=task.now,
-        sentence="; ".join(failure.sentence for failure in failing[:3]) or _say_quiet(reports, hits, behind),
+        sentence="; ".join(failure.sentence for failure in failing[:3]) or _say_quiet(reports, hits, behind, idle_s),
         samples=(
             *(Sample("hits", count, item=item) for item, count in counts.items()),
             Sample("lines", hits.lines),
@@ -301,6 +304,8 @@ def _say_hits(pattern: LinePattern, count: int, hits: Hits, args: Args) -> str:
     return f"{words}: {printable(first[0], 160)}" if first else words
 
 
-def _say_quiet(reports: Mapping[str, Report], hits: Hits, behind: int) -> str:
+def _say_quiet(reports: Mapping[str, Report], hits: Hits, behind: int, idle_s: float) -> str:
     words = f"{say_count(hits.lines, 'new line')} in {say_count(len(reports), 'file')}, nothing that fails"
+    if idle_s >= 60:
+        words += f", last written to {say_roughly(timedelta(seconds=idle_s))} ago"
     return f"{words}, {say_bytes(behind)} still to read" if behind else words

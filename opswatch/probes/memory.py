@@ -123,5 +123,7 @@ def _evidence(use: MemoryUse) -> tuple[str, ...]:
         "host": "available = MemAvailable / MemTotal (/proc/meminfo)",
         "cgroup": "available = memory.max - (memory.current - inactive_file), of memory.max (cgroup v2)",
     }[use.limited_by]
+    pressure = f"pressure over the last minute: some {use.psi_some_avg60_pct} %, full {use.psi_full_avg60_pct} %"
+    has_pressure = use.psi_some_avg60_pct is not None
     swap = f"swap: {say_bytes(use.swap_total_bytes - use.swap_free_bytes)} of {say_bytes(use.swap_total_bytes)} used"
-    return (formula, swap if use.swap_total_bytes else "no swap")
+    return (formula, swap if use.swap_total_bytes else "no swap", *([pressure] if has_pressure else []))

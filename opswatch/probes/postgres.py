@@ -144,6 +144,8 @@ def _look(task: Task, url: str) -> Verdict:
         samples.append(Sample("idle_in_transaction", idle))
         samples.append(Sample("idle_in_transaction_longest_s", idle_s, "s"))
     words = f"answers in {say_seconds(select_s)}, {used:.0f} of {usable:.0f} connections used ({used_pct:.0f} %)"
+    if idle and not hidden:
+        words += f", {say_count(int(idle), 'session')} idle in transaction (the longest for {say_seconds(idle_s)})"
     return Verdict(
         at=task.now,
         sentence=f"{words}; {chains[0]}" if chains else f"{words}, nobody waits for a lock",

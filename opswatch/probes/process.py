@@ -19,13 +19,14 @@ compared whole, also where the kernel keeps only its first 15 letters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from opswatch.core.model import Failure, Sample, UnknownReason, Verdict
+from opswatch.core.spans import say_roughly
 from opswatch.hosts import Process, Reach, reach
 from opswatch.hosts.evidence import bounded, say_bytes, say_count
 from opswatch.probes import Measure, Pattern, Task, cannot_tell, careful
@@ -82,7 +83,7 @@ class Look:
             return cannot_tell(task, UnknownReason.REFUSED, words)
         return Verdict(
             at=task.now,
-            sentence=_sentence(alive, len(alike) - len(alive), args),
+            sentence=_sentence(alive, len(alike) - len(alive), args, task.now),
             samples=tuple(_samples(alive, task.now)),
             failures=tuple(_failures(len(alive), args)),
             evidence=bounded((_describe(process) for process in alive), 10),
@@ -159,10 +160,17 @@ def _failures(count: int, args: Args) -> Iterable[Failure]:
         yield Failure(f"{_what(args)}: {count} running, at most {args.at_most} wanted")
 
 
-def _sentence(alive: list[Process], zombies: int, args: Args) -> str:
+def _sentence(alive: list[Process], zombies: int, args: Args, now: datetime) -> str:
     wrong = next((failure.sentence for failure in _failures(len(alive), args)), None)
-    words = wrong or f"{_what(args)}: {say_count(len(alive), 'process', 'processes')} running"
+    words = wrong or f"{_what(args)}: {say_count(len(alive), 'process', 'processes')} running{_say_state(alive, now)}"
     return f"{words}, and {say_count(zombies, 'zombie')}" if zombies else words
+
+
+def _say_state(alive: list[Process], now: datetime) -> str:
+    found = {sample.name: sample.value for sample in _samples(alive, now)}
+    size = f", {say_bytes(found['rss_bytes'])}" if "rss_bytes" in found else ""
+    age = say_roughly(timedelta(seconds=found["youngest_age_s"])) if "youngest_age_s" in found else ""
+    return size + (f", the youngest for {age}" if age else "")
 
 
 def _what(args: Args) -> str:

@@ -21,7 +21,7 @@ anything is read. A refused or silent port is critical; a resolver of ours that 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal
 
 import re2
@@ -68,13 +68,16 @@ class Look:
         "answer_s": Measure("s", "time from connecting until the expected text was there; only with `expect`"),
     }
 
+    def __init__(self, resolve: Callable[[Place, float, str], list[Address]] = resolve) -> None:
+        self._resolve = resolve
+
     @careful
     def look(self, task: Task) -> Verdict:
         args: Args = task.args
         began = monotonic_s()
         place = place_of(task.target.url.reveal() if task.target.url else None, ("tcp",))
         try:
-            addresses = resolve(place, task.timeout_s, args.family)
+            addresses = self._resolve(place, task.timeout_s, args.family)
         except NoSuchName as missing:
             return Verdict(at=task.now, sentence=str(missing), failures=(Failure(str(missing)),))
         dns_s = monotonic_s() - began

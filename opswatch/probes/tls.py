@@ -20,7 +20,7 @@ told all the same.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,13 +53,16 @@ class Look:
         "handshake_s": Measure("s", "time for the handshake, on the slowest address"),
     }
 
+    def __init__(self, resolve: Callable[[Place, float], list[Address]] = resolve) -> None:
+        self._resolve = resolve
+
     @careful
     def look(self, task: Task) -> Verdict:
         args: Args = task.args
         deadline = monotonic_s() + task.timeout_s
         place = place_of(task.target.url.reveal() if task.target.url else None, ("tls", "https"), 443)
         try:
-            addresses = resolve(place, task.timeout_s)
+            addresses = self._resolve(place, task.timeout_s)
         except NoSuchName as missing:
             return Verdict(at=task.now, sentence=str(missing), failures=(Failure(str(missing)),))
         sights = []

@@ -109,7 +109,8 @@ def server_context(shown: Shown) -> ssl.SSLContext:
 def tls_server(shown: Shown, address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A server that shakes hands and hangs up; its port."""
     context = server_context(shown)
-    with socket.create_server((address, port)) as listener:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, port), family=family) as listener:
 
         def serve() -> None:
             while True:

@@ -78,3 +78,11 @@ def all_text(verdict: Verdict) -> str:
         *(one.sentence for one in verdict.failures),
     ]
     return "\n".join(words)
+
+
+def is_good(verdict: Verdict) -> bool:
+    """Whether it saw, and nothing is wrong whatever the limits say. For `assert`: prints what it is instead."""
+    if verdict.unknown is None and not verdict.failures:
+        return True
+    print(verdict)
+    return False
