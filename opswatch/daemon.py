@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from opswatch import __version__, assemble, clock, config, logs, metrics, playbooks, plugins, systemd
+from opswatch import __version__, assemble, clock, config, logs, metrics, plugins, systemd
 from opswatch.assemble import Office
 from opswatch.config import Loaded
 from opswatch.config.settings import Deadman
@@ -46,8 +46,9 @@ class Daemon:
         self._is_stale = False
         self._lock = threading.Lock()
         self.checks = Checks(office.desk, office.store, office.now)
-        known = playbooks.load(office.settings.playbooks_dir)
-        self.composer = Composer(office.desk, office.store, office.settings, known, office.links)
+        self.composer = Composer(
+            office.desk, office.store, office.settings, office.loaded.playbooks, office.links
+        )
         self.pages = Pages(office.desk, office.store, self.composer.compose, office.plan.node, office.now)
         self._loops: list[Loop] = [
             Deadlines(office.desk, office.now),
@@ -130,7 +131,7 @@ class Daemon:
         office.desk.reload(Engine(loaded.plan, assemble.linear_fullmatch()))
         office.desk.apply(PlanReloaded())
         self._loaded, self._refused, self._is_stale = loaded, [], False
-        self.composer.reload(loaded.settings, playbooks.load(loaded.settings.playbooks_dir))
+        self.composer.reload(loaded.settings, loaded.playbooks)
         self.checks.schedule(loaded.plan)
         office.desk.nudge()
         metrics.config_stale.set(0)

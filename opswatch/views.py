@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from opswatch.core import incidents as life
 from opswatch.core.model import Health, Status
@@ -14,6 +15,9 @@ from opswatch.core.spans import say_span
 from opswatch.core.state import Alert, Incident, Override, Silence, Watch, alert_key
 from opswatch.desk import Desk
 from opswatch.stores import MessageRow, Store, Stored
+
+if TYPE_CHECKING:
+    from opswatch.stores.samples import Point
 
 NOT_SEEN = "not looked at yet"
 
@@ -228,10 +232,14 @@ class Views:
         """What is open, worst and oldest first; with `include_resolved` the newest of all."""
         if include_resolved:
             return [_row(incident) for incident in self._store.incidents(include_resolved=True, limit=limit)]
+        return [_row(incident) for incident in self.open_incidents(limit=limit)]
+
+    def open_incidents(self, *, limit: int = 500) -> list[Incident]:
+        """What is open, worst and oldest first, whole: for who says what happens next to each."""
         self._desk.refresh()
         with self._desk.looking() as (state, _):
             kept = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
-        return [_row(one) for one in sorted(kept, key=lambda one: (one.priority, one.number))[:limit]]
+        return sorted(kept, key=lambda one: (one.priority, one.number))[:limit]
 
     def incident(self, number: int) -> IncidentView | None:
         """Everything about one incident, forgotten ones included; None for a number that was never given."""
@@ -296,6 +304,10 @@ class Views:
             nodes,
         )
 
+    def samples(self, check: str, target: str, start: datetime, end: datetime, limit: int = 10_000) -> list[Point]:
+        """Values that a check saw in `[start, end)`, oldest first."""
+        return self._store.samples(check, target, start, end, limit)
+
     def timeline(
         self, start: datetime | None = None, end: datetime | None = None, *, kinds: Iterable[str] | None = None
     ) -> list[Stored]:
@@ -304,7 +316,7 @@ class Views:
 
     def message(self, message: str) -> MessageRow | None:
         """How one promised message stands."""
-        return next((row for row in self._store.messages(limit=1000) if row.id == message), None)
+        return self._store.message(message)
 
 
 def utc(at: datetime | None) -> str | None:

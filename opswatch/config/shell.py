@@ -200,7 +200,14 @@ def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:
         entries = tables.arrays.get(table, []) + ([tables.singles[table]] if table in tables.singles else [])
         for entry in entries:
             _waits(entry.place, warnings)
-    for table, keys in (("grouping", ("storm",)), ("alerts", ("resolve_timeout", "silent_close"))):
+    for entry in tables.arrays.get("target", []):
+        if (place := entry.place.at("parents")).is_written:
+            _waits(place, warnings)
+    for table, keys in (
+        ("grouping", ("storm",)),
+        ("mercy", ("pages_per_hour_max",)),
+        ("alerts", ("resolve_timeout", "silent_close")),
+    ):
         for key in keys:
             if table in tables.singles and (place := tables.singles[table].place.at(key)).is_written:
                 _waits(place, warnings)

@@ -104,6 +104,14 @@ class Store(Protocol):
 
     def messages(self, incident: int | None = None, limit: int = 200) -> list[MessageRow]: ...
 
+    def message(self, message: str) -> MessageRow | None:
+        """One promise, by its id."""
+        ...
+
+    def incident_of_card(self, ref: str) -> int | None:
+        """The incident whose card a channel posted as `ref`."""
+        ...
+
     def timeline(
         self,
         *,

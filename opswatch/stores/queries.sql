@@ -175,9 +175,15 @@ INSERT INTO cards (incident, address, ref, posted_at)
 SELECT incident, address, :ref, :now FROM messages WHERE id = :id AND incident IS NOT NULL AND purpose = 'real'
 ON CONFLICT (incident, address) DO UPDATE SET ref = excluded.ref, posted_at = excluded.posted_at
 
+-- card_of: whose card was posted as this
+SELECT incident FROM cards WHERE ref = :ref ORDER BY incident DESC LIMIT 1
+
 -- messages_next: when a message may next be claimed
 SELECT MIN(CASE WHEN lease_until IS NULL OR lease_until < due_at THEN due_at ELSE lease_until END) AS due_at
 FROM messages WHERE settled_at IS NULL
+
+-- message: one of them
+SELECT * FROM messages WHERE id = :id
 
 -- messages_newest: for people
 SELECT id, kind, incident, person, channel, promised_at, due_at, attempts, settled_at, outcome, detail FROM messages

@@ -165,6 +165,18 @@ class SqlStore:
                 found = session.rows("messages_of_incident", incident=incident, limit=limit)
         return [outbox.message_row(row) for row in found]
 
+    def message(self, message: str) -> MessageRow | None:
+        """One promise, by its id."""
+        with self._asking() as session:
+            found = session.rows("message", id=to_column(message))
+        return outbox.message_row(found[0]) if found else None
+
+    def incident_of_card(self, ref: str) -> int | None:
+        """The incident whose card a channel posted as `ref`."""
+        with self._asking() as session:
+            found = session.rows("card_of", ref=to_column(ref))
+        return int(found[0]["incident"]) if found else None
+
     # -----------------------------------------------------------------------------------------------------------------
     # Questions
 
