@@ -119,7 +119,7 @@ class SlackDoor:
         return None
 
     def _written(self, event: Mapping[str, Any], payload: Mapping[str, Any]) -> Heard | None:
-        """What a person wrote. A mention in a channel comes twice, as `message` and `app_mention`: the second counts."""
+        """What a person wrote. A mention in a channel comes twice: as `message`, and as `app_mention`, which counts."""
         kind, channel, user = event.get("type"), str(event.get("channel", "")), str(event.get("user") or "")
         if kind not in ("message", "app_mention") or event.get("bot_id") or event.get("subtype", "") not in _SPOKEN:
             return None

@@ -28,6 +28,7 @@ from opswatch.core.model import Secret
 
 log = logs.get("chat.slack")
 
+READ_S = 0.3
 _REFUSED_FOR_GOOD = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type"}
 )
@@ -68,8 +69,10 @@ class SlackLine:
         self._settings = settings
         self._take = take
         self._web = client
-        self._socket: SocketModeClient | None = None
-        self._stopping = threading.Event()
+        self._socket: _Socket | None = None
+        self._stopping = False
+        self._must_renew = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="slack-line", daemon=True)
         self._pong: tuple[str, object] = ("", None)
         self._pong_s = 0.0
@@ -85,25 +88,37 @@ class SlackLine:
 
     def stop(self, timeout_s: float) -> None:
         """Hang up; returns after at most about `timeout_s`."""
-        self._stopping.set()
+        self._stopping = True
         self.trouble = "stopped"
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s / 2)
         if self._socket is not None:
+            self._socket.closed = True
+            self._socket.message_queue.put(None)  # Wakes the SDK's reader.
             # The SDK's close waits for its threads as long as they like; ours does not.
             closing = threading.Thread(target=self._socket.close, name="slack-hang-up", daemon=True)
             closing.start()
             closing.join(timeout_s / 2)
 
+    def _renew(self) -> None:
+        """Slack is about to close this connection, and says so some seconds before."""
+        self._must_renew = True
+        self._wake.set()
+
     def _keep(self) -> None:
         pause_s, failures = 0.0, 0
-        while not self._stopping.wait(pause_s):
+        while True:
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            if self._stopping:
+                return
             pause_s = self._settings.look_s
             if self._socket is not None and not (wrong := self._what_is_wrong(self._socket)):
                 failures = 0
                 self._say("")
                 continue
-            if self._socket is not None:
+            if self._socket is not None and not self._must_renew:
                 self._say(wrong)
             try:
                 self._connect()
@@ -125,16 +140,16 @@ class SlackLine:
         if self._socket is None:
             self._socket = self._new_socket()
         socket = self._socket
-        with socket.connect_operation_lock:  # The SDK connects by itself when Slack asks for it.
-            socket.wss_uri = url
-            socket.connect()
-        if self._stopping.is_set() or not socket.is_connected():
+        socket.wss_uri = url
+        self._must_renew = False
+        socket.connect()  # The new connection stands before the old one is closed.
+        if not socket.is_connected():
             raise OSError("the websocket could not be opened")
         self._pong = (socket.session_id() or "", None)
         self._pong_s = time.monotonic()
 
-    def _new_socket(self) -> SocketModeClient:
-        socket = SocketModeClient(
+    def _new_socket(self) -> _Socket:
+        socket = _Socket(
             app_token=self._settings.app_token.reveal(),
             web_client=self._web,
             logger=_silent_logger(),
@@ -142,6 +157,7 @@ class SlackLine:
             ping_interval=self._settings.ping_s,
             concurrency=1,  # Sentences are heard in the order they were said.
         )
+        socket.renew = self._renew
         socket.socket_mode_request_listeners.append(self._heard)
         return socket
 
@@ -155,6 +171,8 @@ class SlackLine:
 
     def _what_is_wrong(self, socket: SocketModeClient) -> str:
         """Why the connection must be made anew; "" when it is well."""
+        if self._must_renew:
+            return "Slack asks for a new connection"
         session = socket.current_session
         if session is None or not session.is_active():
             return "the connection was closed"
@@ -181,13 +199,29 @@ class SlackLine:
 
     def _say(self, trouble: str) -> None:
         """Log what changed, once."""
-        if trouble == self.trouble or self._stopping.is_set():
+        if trouble == self.trouble or self._stopping:
             return
         self.trouble = trouble
         if trouble:
             log.warning("slack connection lost", reason=trouble[:200])
         else:
             log.info("slack connected")
+
+
+class _Socket(SocketModeClient):
+    """The SDK's client, with two of its habits changed: only `SlackLine` connects, and no read holds its locks long."""
+
+    renew: Callable[[], None]
+
+    def connect_to_new_endpoint(self, force: bool = False) -> None:
+        self.renew()
+
+    def connect(self) -> None:
+        super().connect()
+        # A read holds the lock that closing needs. With the SDK's 3 s nobody listens on a new connection for as long.
+        sock = self.current_session.sock if self.current_session is not None else None
+        if sock is not None:
+            sock.settimeout(READ_S)
 
 
 def _has_hung_up(sock: Any) -> bool:

@@ -64,7 +64,7 @@ class FakeSlack:
         self._failures = defaultdict(deque)
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
-        self._released = threading.Event()
+        self._hanging = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._http.daemon_threads = True
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -84,7 +84,8 @@ class FakeSlack:
         return f"{self.url}/api/"
 
     def close(self):
-        self._released.set()
+        for release in self._hanging:
+            release.set()
         self._listening.close()
         for each in list(self.sockets):
             each.drop()
@@ -98,8 +99,16 @@ class FakeSlack:
         self._failures[method].extend([(error, status, headers or {}, body)] * times)
 
     def hang(self, method):
-        """The next call of `method` gets no answer before `close`."""
-        self._failures[method].append(("hang", 0, {}, None))
+        """The next call of `method` gets no answer before the event that this gives is set, or `close`."""
+        release = threading.Event()
+        self._hanging.append(release)
+        self._failures[method].append(("hang", 0, {}, release))
+        return release
+
+    def forget(self):
+        """As new, but for the connections that are open."""
+        for kept in (self.messages, self.calls, self.ephemerals, self.responses, self.acked, self._failures):
+            kept.clear()
 
     def push(self, type, payload, *, envelope_id=None, **more):
         """Sends an envelope down the newest connection; its id."""
@@ -192,7 +201,7 @@ class FakeSlack:
         if failure is not None:
             error, status, headers, body = failure
             if error == "hang":
-                self._released.wait(60)
+                body.wait(60)
                 return None
             if status == 429:
                 return 429, {"Retry-After": "1"} | headers, json.dumps({"ok": False, "error": "ratelimited"})
