@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import textwrap
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +14,8 @@ from typing import Any
 from opswatch import clock, probes
 from opswatch.core.model import Failure, Secret, Verdict
 from opswatch.core.plan import Target
+from opswatch.hosts import Host
+from opswatch.hosts.local import LocalHost
 from opswatch.probes import Task
 
 NAMES = sorted(path.stem for path in Path(probes.__file__).parent.glob("*.py") if path.stem != "__init__")
@@ -86,3 +88,13 @@ def is_good(verdict: Verdict) -> bool:
         return True
     print(verdict)
     return False
+
+
+def host_of(folder: Path, files: Mapping[str, str]) -> Callable[[str], Host]:
+    """A host whose /proc and /sys/fs/cgroup hold `files` (names `proc/…` and `cgroup/…`)."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    host = LocalHost(proc=folder / "proc", cgroup=folder / "cgroup")
+    return lambda access: host
