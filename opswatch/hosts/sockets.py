@@ -18,6 +18,9 @@ from opswatch.hosts import CannotSee
 ADDRESSES_MAX = 8
 _RESOLVING_MAX = 32  # threads that a dead resolver may hold at once; glibc waits up to half a minute
 
+# The last one: the name has addresses, but none of the family asked for.
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY)
+
 _resolving = threading.Semaphore(_RESOLVING_MAX)
 
 FAMILIES = {"any": socket.AF_UNSPEC, "ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
@@ -81,7 +84,7 @@ def resolve(place: Place, timeout_s: float, family: str = "any") -> list[Address
         raise CannotSee(UnknownReason.ERROR, words) from None
     if isinstance(result, list):
         return result
-    if isinstance(result, socket.gaierror) and result.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
+    if isinstance(result, socket.gaierror) and result.errno in _NO_SUCH_NAME:
         kind = {"ipv4": "IPv4 ", "ipv6": "IPv6 "}.get(family, "")
         raise NoSuchName(f"the name {place.host} has no {kind}address")
     raise CannotSee(UnknownReason.ERROR, f"our own resolver failed for {place.host}: {result.strerror}")

@@ -68,6 +68,12 @@ def _check_encoding(name: str) -> str:
     return name
 
 
+def _check_path(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("an absolute path or glob, such as '/var/log/app/*.log'")
+    return path
+
+
 class LinePattern(BaseModel):
     """One kind of line."""
 
@@ -96,7 +102,9 @@ class Args(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     patterns: tuple[LinePattern, ...] = Field((), max_length=_PATTERNS_MAX, description="What to look for; see below")
-    paths: tuple[str, ...] = Field((), description="Files or globs, beside the target's URL")
+    paths: tuple[Annotated[str, AfterValidator(_check_path)], ...] = Field(
+        (), description="Files or globs, beside the target's URL"
+    )
     ignore: tuple[Pattern, ...] = Field((), description="Lines in which one of these is found never count")
     window: Span = Field(timedelta(0), description="Lines count for this long; `0s`: only those of this look")
     from_start: bool = Field(False, description="Read a file from its start when it is seen for the first time")
