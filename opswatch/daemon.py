@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from opswatch import __version__, assemble, clock, config, logs, metrics, plugins, systemd
 from opswatch.assemble import Office
@@ -28,10 +30,37 @@ from opswatch.outgoing import Composer
 from opswatch.web.health import Health
 from opswatch.web.server import WebServer
 
+if TYPE_CHECKING:
+    from opswatch.chat.slack import SlackDoor
+
 log = logs.get("daemon")
 
 DRAIN_S = 10.0
 DISK_LOOK_S = 10.0
+PID_FILE = "opswatch.pid"
+
+
+class OnlyOne:
+    """At most one daemon per data folder: a second one would take the first one's claims for those of the dead.
+
+    `opswatch.pid` holds the process id, for `kill -HUP $(cat …)`; the lock on it ends with the process, however it
+    ends."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / PID_FILE
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            running = self._file.read().strip() or "unknown"
+            raise OpswatchError(f"another opswatch runs on {data_dir} (process {running}): stop it first") from None
+        self._file.truncate()
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.truncate(0)
+        self._file.close()
 
 
 class Daemon:
@@ -41,14 +70,13 @@ class Daemon:
         self._path = path
         self.office = assemble.open_office(path, is_daemon=True)
         office = self.office
+        self._only_one = OnlyOne(office.settings.data_dir)
         self._loaded = office.loaded
         self._refused: list[str] = []  # problems of a configuration on disk that was not taken
         self._is_stale = False
         self._lock = threading.Lock()
         self.checks = Checks(office.desk, office.store, office.now)
-        self.composer = Composer(
-            office.desk, office.store, office.settings, office.loaded.playbooks, office.links
-        )
+        self.composer = Composer(office.desk, office.store, office.settings, office.loaded.playbooks, office.links)
         self.pages = Pages(office.desk, office.store, self.composer.compose, office.plan.node, office.now)
         self._loops: list[Loop] = [
             Deadlines(office.desk, office.now),
@@ -68,7 +96,7 @@ class Daemon:
             samples_kept=office.settings.retention.samples,
         )
         self.web = WebServer(office, self.health)
-        self.doors = chat.doors(office)
+        self.doors = _chat_doors(office)
 
     # start and stop
 
@@ -107,6 +135,7 @@ class Daemon:
         for loop in (self.beat, self.records, *self._loops[:2]):
             loop.join(2.0)
         self.office.close()
+        self._only_one.release()
 
     # reload
 
@@ -185,6 +214,23 @@ class Daemon:
     def _say_what_is_stored(self) -> None:
         for problem in assemble.check_stored(self.office):
             log.warning("stored before, unknown now", problem=str(problem))
+
+
+def _chat_doors(office: Office) -> list[SlackDoor]:
+    """A door per Slack app that listens by Socket Mode: `app_token` says so."""
+    if not any(channel.kind == "slack" for channel in office.settings.channels.values()):
+        return []
+    from opswatch.channels.slack import Config as SlackConfig
+    from opswatch.chat.slack import SlackDoor, SlackSettings
+    from opswatch.conversation import Conversation
+
+    doors = []
+    for channel in office.settings.channels.values():
+        config = channel.config
+        if channel.kind == "slack" and isinstance(config, SlackConfig) and config.app_token is not None:
+            settings = SlackSettings(token=config.token, app_token=config.app_token, base_url=config.base_url)
+            doors.append(SlackDoor(settings, Conversation(office), now=office.now))
+    return doors
 
 
 def run(path: Path) -> int:

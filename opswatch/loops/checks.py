@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,7 +75,17 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]
 class Checks:
     """Everything that looks: the bell, the queue, the workers, and the one who watches over their time."""
 
-    def __init__(self, desk: Desk, store: Store, now: Callable[[], datetime], workers: int = WORKERS) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        store: Store,
+        now: Callable[[], datetime],
+        *,
+        workers: int = WORKERS,
+        monotonic: Callable[[], float] = monotonic_s,
+        probes: Mapping[str, Probe] | None = None,
+    ) -> None:
+        self._monotonic_s = monotonic
         self._desk, self._store, self._now, self._workers_wanted = desk, store, now, workers
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._bell = BackgroundScheduler(
@@ -87,14 +97,13 @@ class Checks:
         self._queue: queue.Queue[Look | None] = queue.Queue(QUEUE_MAX)
         self._under_way: dict[str, Look] = {}
         self._lock = threading.Lock()
-        self._probes: dict[str, Probe] = {}
+        self._probes: dict[str, Probe] = dict(probes or {})
         self._jobs: dict[str, tuple[object, ...]] = {}
         self._samples: list[tuple[str, str, Verdict]] = []
         self._stuck = 0
         self._busy = 0
         self._stopping = threading.Event()
         self.overseer = Overseer(self)
-        self.first_looks = 0
         desk.on_recheck = self.look_again
 
     # starting and stopping
@@ -173,7 +182,7 @@ class Checks:
         check = self._desk.engine.plan.checks.get(check_id)
         if check is None or self._stopping.is_set():
             return
-        look = Look(check, target, monotonic_s())
+        look = Look(check, target, self._monotonic_s())
         with self._lock:
             if look.key in self._under_way:
                 metrics.checks_skipped_total.labels(reason="busy").inc()
@@ -202,7 +211,7 @@ class Checks:
         with self._lock:
             self._busy += 1
         metrics.probe_workers_busy.set(self._busy)
-        look.began_s = monotonic_s()
+        look.began_s = self._monotonic_s()
         metrics.check_lateness_seconds.observe(look.began_s - look.due_s)
         verdict = self._verdict(look)
         with look.lock:
@@ -212,7 +221,7 @@ class Checks:
                 self._stuck -= 1
             metrics.probe_stuck.set(self._stuck)
             return False
-        self._finish(look, replace(verdict, took_s=monotonic_s() - look.began_s))
+        self._finish(look, replace(verdict, took_s=self._monotonic_s() - look.began_s))
         return True
 
     def _verdict(self, look: Look) -> Verdict:
@@ -287,7 +296,7 @@ class Checks:
 
     def give_up_on_late_looks(self) -> None:
         """Looks past their time limit are `unknown (timeout)`; their workers are replaced while we can afford it."""
-        now_s = monotonic_s()
+        now_s = self._monotonic_s()
         with self._lock:
             under_way = list(self._under_way.values())
         for look in under_way:

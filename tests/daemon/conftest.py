@@ -23,7 +23,7 @@ def installed(tmp_path: Path, receiver: Receiver) -> Iterator[Callable[..., Inst
     made: list[Installation] = []
 
     def install(**how: Any) -> Installation:
-        made.append(Installation(tmp_path / f"box{len(made)}", receiver, **how))
+        made.append(Installation(tmp_path / f"box{len(made)}", how.pop("receiver", receiver), **how))
         return made[-1]
 
     yield install
