@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,13 @@ from pathlib import Path
 
 from opswatch import clock, config, plugins
 from opswatch.config import Loaded, Settings
+from opswatch.core.changes import State
 from opswatch.core.engine import Engine
 from opswatch.core.matching import Fullmatch
-from opswatch.core.plan import Person, Plan
+from opswatch.core.model import UnknownReason, Verdict
+from opswatch.core.plan import Check, Person, Plan
+from opswatch.core.spans import say_span
+from opswatch.core.state import alert_key
 from opswatch.desk import Desk
 from opswatch.errors import OpswatchError, Problem
 from opswatch.links import Links, key_of
@@ -22,6 +27,7 @@ from opswatch.views import Views
 CONFIG_ENV = "OPSWATCH_CONFIG"
 PLACES = (Path("config.toml"), Path("/etc/opswatch/config.toml"))
 DATA_DIR_MODE = 0o770
+LOOK_GRACE_S = 1.0  # a probe that minds its own limit is given this much longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,9 @@ def find_config(given: str | None) -> Path:
 
 
 def read_config(path: Path, now: datetime, *, for_looking: bool = True) -> Loaded:
-    """The configuration, checked. `for_looking=False` imports no probe and no channel: for commands that only ask or
-    act. Raises ConfigError with every problem."""
-    return config.load(path, plugins.Lookup(with_models=for_looking), now=now)
+    """The configuration, checked. `for_looking=False` imports no probe and no channel and needs no secret: for commands
+    that only ask or act. Raises ConfigError with every problem."""
+    return config.load(path, plugins.Lookup(with_models=for_looking), now=now, needs_secrets=for_looking)
 
 
 def open_office(
@@ -85,6 +91,80 @@ def open_office(
     desk = Desk(store, Engine(loaded.plan, linear_fullmatch()), now)
     links = Links(settings.public_url, key_of(settings.data_dir))
     return Office(loaded, store, desk, Views(desk, store, now), links, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A configuration without a mistake, and what is to be said about it. `not_asked`: why the store was not."""
+
+    loaded: Loaded
+    lints: list[Problem]
+    stored: list[Problem]
+    not_asked: str = ""
+
+
+def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking: bool = True) -> Examined:
+    """Everything `config check` tells. Makes no store and changes none. Raises ConfigError with every problem."""
+    loaded = read_config(path, now(), for_looking=for_looking)
+    state, not_asked = State(), ""
+    try:
+        store = open_store(loaded.settings.store, read_only=True)
+        try:
+            store.load(state)
+        finally:
+            store.close()
+    except OpswatchError as trouble:
+        not_asked = str(trouble)
+    overrides, silences = list(state.overrides.values()), list(state.silences.values())
+    stored = config.check_stored(loaded, overrides, silences)
+    return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked)
+
+
+def migrate(path: Path, now: Callable[[], datetime] = clock.now) -> list[str]:
+    """Bring the schema up to date; the names of the migrations applied. Raises ConfigError, StoreUnavailable."""
+    settings = read_config(path, now(), for_looking=False).settings
+    settings.data_dir.mkdir(mode=DATA_DIR_MODE, parents=True, exist_ok=True)
+    store = open_store(settings.store, checkpoints=False)
+    try:
+        return store.migrate()
+    finally:
+        store.close()
+
+
+def check_store(path: Path, now: Callable[[], datetime] = clock.now) -> tuple[list[str], list[str]]:
+    """Migrations that the store lacks, and what is damaged in it; reads all of it and writes nothing. Raises
+    ConfigError, StoreUnavailable."""
+    store = open_store(read_config(path, now(), for_looking=False).settings.store, read_only=True)
+    try:
+        return store.missing_migrations(), store.check_integrity()
+    finally:
+        store.close()
+
+
+def look_once(office: Office, check: Check, target: str) -> Verdict:
+    """What the check's probe sees on the target now. Nothing is kept, nobody is told; one that does not come back
+    within the check's time is `unknown`. The office must be open `for_looking`."""
+    from opswatch.probes import Task, cannot_tell
+
+    office.desk.refresh()
+
+    with office.desk.looking() as (state, _):
+        watch = state.watches.get(alert_key(check.id, target))
+    task = Task(
+        target=office.plan.targets[target],
+        args=check.args,
+        now=office.now(),
+        timeout_s=check.timeout.total_seconds(),
+        memory=watch.memory if watch else None,
+        check=check.id,
+        limits=check.limits,
+    )
+    seen: list[Verdict] = []
+    look = plugins.find("probes", check.probe).Look().look
+    looking = threading.Thread(target=lambda: seen.append(look(task)), daemon=True)
+    looking.start()
+    looking.join(task.timeout_s + LOOK_GRACE_S)
+    return seen[0] if seen else cannot_tell(task, UnknownReason.TIMEOUT, f"no answer within {say_span(check.timeout)}")
 
 
 def check_stored(office: Office) -> list[Problem]:

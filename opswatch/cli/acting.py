@@ -1,0 +1,176 @@
+"""What can be said to an incident, each verb one command of `core/events`. The desk decides; its answer is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opswatch.cli.door import door
+from opswatch.cli.groups import DONE, REFUSED, Command, is_json
+from opswatch.cli.values import INCIDENT, PERSON, PRIORITY, SERVICE, SPAN
+
+if TYPE_CHECKING:
+    from opswatch.core.model import Priority
+
+TEXT = {"ignore_unknown_options": True}  # "note 142 -5 degrees" is a text
+
+_incident = click.argument("incident", type=INCIDENT)
+_incidents = click.argument("incidents", type=INCIDENT, nargs=-1, required=True)
+
+
+@click.command("ack", cls=Command)
+@_incidents
+@is_json
+def ack(incidents: tuple[int, ...], as_json: bool) -> int:
+    """Take INCIDENTS: paging stops, they are yours.
+
+    \b
+    opswatch ack 142
+    opswatch ack 142 143
+    """
+    from opswatch.core.events import Acknowledge
+
+    return _each(incidents, Acknowledge, as_json)
+
+
+@click.command("unack", cls=Command)
+@_incidents
+@is_json
+def unack(incidents: tuple[int, ...], as_json: bool) -> int:
+    """Give INCIDENTS back: nobody has them, paging starts again."""
+    from opswatch.core.events import Unack
+
+    return _each(incidents, Unack, as_json)
+
+
+@click.command("resolve", cls=Command, context_settings=TEXT)
+@_incident
+@click.argument("text", nargs=-1, type=click.UNPROCESSED)
+@is_json
+def resolve(incident: int, text: tuple[str, ...], as_json: bool) -> int:
+    """INCIDENT is over; TEXT says why. If its check still fails after `reopen_after`, it opens again.
+
+    \b
+    opswatch resolve 142 old logs removed
+    """
+    from opswatch.core.events import Resolve
+
+    return _said(Resolve, as_json, incident=incident, text=" ".join(text))
+
+
+@click.command("reopen", cls=Command)
+@_incidents
+@is_json
+def reopen(incidents: tuple[int, ...], as_json: bool) -> int:
+    """INCIDENTS are not over: paging starts anew."""
+    from opswatch.core.events import Reopen
+
+    return _each(incidents, Reopen, as_json)
+
+
+@click.command("snooze", cls=Command)
+@_incident
+@click.argument("span", type=SPAN)
+@is_json
+def snooze(incident: int, span: timedelta, as_json: bool) -> int:
+    """Nobody is paged for INCIDENT for SPAN; its status stays.
+
+    \b
+    opswatch snooze 142 2h
+    """
+    from opswatch.core.events import Snooze
+
+    return _said(Snooze, as_json, incident=incident, span=span)
+
+
+@click.command("escalate", cls=Command)
+@_incidents
+@is_json
+def escalate(incidents: tuple[int, ...], as_json: bool) -> int:
+    """Page the next level of INCIDENTS now."""
+    from opswatch.core.events import Escalate
+
+    return _each(incidents, Escalate, as_json)
+
+
+@click.command("reassign", cls=Command)
+@_incident
+@click.argument("to", type=PERSON, metavar="@PERSON|team:TEAM")
+@click.option("--due", metavar="T", help="When it is promised for; stays on the board.")
+@is_json
+def reassign(incident: int, to: str, due: str | None, as_json: bool) -> int:
+    """Give INCIDENT to a person or a team, who are paged for it.
+
+    \b
+    opswatch reassign 142 @bo
+    opswatch reassign 142 team:dev --due 'tomorrow 12:00'
+    """
+    from opswatch.core.events import Reassign
+
+    due_at = door().instant(due, "--due") if due is not None else None
+    whom = to if to.startswith(("person:", "team:")) else f"person:{to.removeprefix('@')}"
+    return _said(Reassign, as_json, incident=incident, to=whom, due=due_at)
+
+
+@click.command("note", cls=Command, context_settings=TEXT)
+@_incident
+@click.argument("text", nargs=-1, required=True, type=click.UNPROCESSED)
+@is_json
+def note(incident: int, text: tuple[str, ...], as_json: bool) -> int:
+    """Write TEXT on the timeline of INCIDENT.
+
+    \b
+    opswatch note 142 replica rebuilt, watching
+    """
+    from opswatch.core.events import Note
+
+    return _said(Note, as_json, incident=incident, text=" ".join(text))
+
+
+@click.command("priority", cls=Command)
+@_incident
+@click.argument("priority", type=PRIORITY, metavar="P0|P1|P2|P3")
+@is_json
+def priority(incident: int, priority: Priority, as_json: bool) -> int:
+    """Say how bad INCIDENT is. Rules may raise it further, never lower it again."""
+    from opswatch.core.events import SetPriority
+
+    return _said(SetPriority, as_json, incident=incident, priority=priority)
+
+
+@click.command("open", cls=Command, context_settings=TEXT)
+@click.argument("title", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("-s", "--service", type=SERVICE, metavar="ID", help="The service it concerns.")
+@click.option("-p", "--priority", type=PRIORITY, metavar="P0|P1|P2|P3", help="How bad it is; else the rules say.")
+@click.option("--text", default="", metavar="TEXT", help="More than fits into a title.")
+@is_json
+def open_incident(
+    title: tuple[str, ...], service: str | None, priority: Priority | None, text: str, as_json: bool
+) -> int:
+    """Report a fault that no check saw; whoever is on call is paged.
+
+    \b
+    opswatch open --service orders --priority P1 checkout shows an error
+    """
+    from opswatch.core.events import Open
+
+    return _said(Open, as_json, title=" ".join(title).strip(), service=service, priority=priority, text=text)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _each(incidents: tuple[int, ...], make: Callable[..., Any], as_json: bool) -> int:
+    """One command for each; 1 when any was refused, the others are done all the same."""
+    codes = [_said(make, as_json, incident=incident) for incident in incidents]
+    return max(codes)
+
+
+def _said(make: Callable[..., Any], as_json: bool, **what: object) -> int:
+    """The sentence, said by who runs this: 0 when it was done, 1 when it was refused."""
+    speaker = door().speaker()
+    command = make(**what, by=speaker.person.id, door=speaker.door)
+    return DONE if door().say(command, as_json=as_json) else REFUSED

@@ -1,0 +1,241 @@
+"""What is looked at: how it stands, one look now (as a Nagios plugin), and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from opswatch.cli import times
+from opswatch.cli.door import door
+from opswatch.cli.groups import DONE, REFUSED, Group, is_json
+from opswatch.cli.shown import print_json, print_table, say
+from opswatch.cli.values import CHECK, TARGET
+
+if TYPE_CHECKING:
+    from opswatch.core.alerts import Seen
+    from opswatch.core.model import Verdict
+    from opswatch.core.plan import Check
+    from opswatch.stores.samples import Point
+    from opswatch.views import CheckRow
+
+BACK = "24h ago"
+BARS = "▁▂▃▄▅▆▇█"
+SPARK_WIDTH = 24
+HISTORY_KINDS = ("alert_fired", "alert_changed", "alert_cleared", "announced_ended", "check_removed")
+
+
+@click.group("checks", cls=Group)
+def checks() -> None:
+    """What is looked at, how it stands; look once now."""
+
+
+@checks.command("list")
+@click.argument("check", required=False, type=CHECK)
+@click.option("--failing", is_flag=True, help="Only what is not ok.")
+@is_json
+def list_checks(check: str | None, failing: bool, as_json: bool) -> int:
+    """Every check on every target, worst first."""
+    rows = [row for row in door().office().views.checks() if check in (None, row.check)]
+    if failing:
+        rows = [row for row in rows if row.health is not None and row.health != "ok"]
+    if as_json:
+        print_json([row.as_json() for row in rows])
+        return DONE
+    if not rows:
+        say("Nothing fails." if failing else "There are no checks.")
+        return DONE
+    now = door().office().now()
+    print_table(["STATE", "CHECK", "TARGET", "SEEN", "SCHEDULE", "SAYS"], [_row(row, now) for row in rows])
+    return DONE
+
+
+def _row(row: CheckRow, now: datetime) -> list[str]:
+    target = f"{row.target} {row.item}" if row.item else row.target
+    quiet = f" ({row.quiet})" if row.quiet else ""
+    state = str(row.health) if row.health else "waiting"
+    if row.seen is not None and row.seen is not row.health:
+        quiet += f" ({row.seen} at the last look)"
+    seen = times.away(row.seen_at, now) if row.seen_at else "never"
+    return [state, row.check, target, seen, row.schedule, row.sentence + quiet]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One look
+
+
+@checks.command("run")
+@click.argument("check", type=CHECK)
+@click.option("--target", type=TARGET, metavar="T", help="Needed where the check has several.")
+@is_json
+def run(check: str, target: str | None, as_json: bool) -> int:
+    """Look once, now, without the daemon, and judge by the limits of CHECK. A Nagios plugin: one line
+    `STATE: sentence | performance data`, exit 0 ok, 1 warning, 2 critical, 3 unknown and usage errors. Nothing is kept
+    and nobody is paged.
+
+    \b
+    opswatch checks run disk-space --target this-host
+    """
+    from opswatch import assemble
+    from opswatch.core import alerts
+    from opswatch.errors import OpswatchError
+
+    office = door().office(for_looking=True)
+    known = office.plan.checks.get(check)
+    if known is None:
+        raise OpswatchError(f"there is no check {check}; there are {', '.join(office.plan.checks)}")
+    target = _target(known, target)
+    verdict = assemble.look_once(office, known, target)
+    seen = alerts.judge(known, verdict, {})
+    if as_json:
+        print_json(_verdict_json(known, target, verdict, seen))
+        from opswatch.cli.plugin import STATES, worst
+
+        return STATES[worst([one.health for one in seen.values()])][1]
+    return _speak(known, verdict, seen)
+
+
+def _target(check: Check, target: str | None) -> str:
+    from opswatch.errors import OpswatchError
+
+    if target is None and len(check.targets) == 1:
+        return check.targets[0]
+    if target is None or target not in check.targets:
+        said = "say which with --target" if target is None else f"not {target}"
+        raise OpswatchError(f"check {check.id} looks at {', '.join(check.targets) or 'nothing'}: {said}")
+    return target
+
+
+def _speak(check: Check, verdict: Verdict, seen: Mapping[str, Seen]) -> int:
+    from opswatch.cli.plugin import performance, speak, worst
+
+    health = worst([one.health for one in seen.values()])
+    bad = [one for one in seen.values() if one.health is not seen[""].health or one.health is health]
+    bad = [one for one in bad if one.health is health and health != "ok"]
+    sentence = bad[0].sentence if bad else verdict.sentence
+    others = [
+        f"{one.health}: {one.sentence}" for one in seen.values() if one.health != "ok" and one.sentence != sentence
+    ]
+    data = [performance(sample, check.limits.get(sample.name)) for sample in verdict.samples]
+    return speak(health, sentence, data, [*others, *verdict.evidence])
+
+
+def _verdict_json(check: Check, target: str, verdict: Verdict, seen: Mapping[str, Seen]) -> dict[str, object]:
+    from opswatch.cli.plugin import worst
+    from opswatch.views import utc
+
+    return {
+        "check": check.id,
+        "target": target,
+        "at": utc(verdict.at),
+        "took_s": round(verdict.took_s, 3),
+        "state": str(worst([one.health for one in seen.values()])),
+        "reason": str(verdict.unknown) if verdict.unknown else None,
+        "sentence": verdict.sentence,
+        "items": [
+            {"item": item or None, "state": str(one.health), "sentence": one.sentence} for item, one in seen.items()
+        ],
+        "samples": [
+            {"name": sample.name, "item": sample.item or None, "value": sample.value, "unit": sample.unit}
+            for sample in verdict.samples
+        ],
+        "evidence": list(verdict.evidence),
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What was measured
+
+
+@checks.command("history")
+@click.argument("check", type=CHECK)
+@click.option("--target", type=TARGET, metavar="T", help="Only this one.")
+@click.option("--from", "start", metavar="T", default=BACK, show_default=True, help="From when.")
+@click.option("--to", "end", metavar="T", default="now", show_default=True, help="To when.")
+@is_json
+def history(check: str, target: str | None, start: str, end: str, as_json: bool) -> int:
+    """Values that CHECK saw, and when it failed and recovered.
+
+    \b
+    opswatch checks history disk-space --from '7d ago'
+    """
+    office = door().office()
+    known = office.plan.checks.get(check)
+    if known is None or (target is not None and target not in known.targets):
+        what = f"target {target} of check {check}" if known is not None else f"check {check}"
+        click.echo(f"There is no {what}. Known: {', '.join(known.targets if known else office.plan.checks)}.", err=True)
+        return REFUSED
+    begins, ends = door().instant(start, "--from"), door().instant(end, "--to")
+    targets = [target] if target is not None else list(known.targets)
+    points = {one: office.views.samples(check, one, begins, ends + timedelta(microseconds=1)) for one in targets}
+    entries = [
+        stored
+        for stored in office.views.timeline(begins, ends, kinds=HISTORY_KINDS)
+        if any(f"{stored.entry.facts.get('alert')}/".startswith(f"{check}/{one}/") for one in targets)
+    ]
+    if as_json:
+        from opswatch.views import entry_json
+
+        samples = [_point_json(one, point) for one, found in points.items() for point in found]
+        print_json({"check": check, "samples": samples, "alerts": [entry_json(stored) for stored in entries]})
+        return DONE
+    zone, language = door().reader()
+    _print_series(points)
+    from opswatch import render
+
+    for stored in entries:
+        words = render.entry(language, stored.entry, plan=office.plan, zone=zone)
+        say(f"{times.local(stored.entry.at, zone)}  {words}")
+    if not entries:
+        say(f"It did not fail between {times.named(begins, zone)} and {times.named(ends, zone)}.")
+    return DONE
+
+
+def _print_series(points: Mapping[str, Iterable[Point]]) -> None:
+    series: dict[tuple[str, str, str], list[float]] = {}
+    units: dict[str, str] = {}
+    for target, found in points.items():
+        for point in found:
+            series.setdefault((target, point.item, point.name), []).append(point.value)
+            units[point.name] = point.unit
+    if not series:
+        say("Nothing was measured.")
+        return
+    rows = [
+        [
+            f"{target} {item}" if item else target,
+            f"{name} {units[name]}".rstrip(),
+            f"{len(values)}",
+            f"{min(values):.4g}",
+            f"{sum(values) / len(values):.4g}",
+            f"{max(values):.4g}",
+            f"{values[-1]:.4g}",
+            spark(values),
+        ]
+        for (target, item, name), values in sorted(series.items())
+    ]
+    print_table(["TARGET", "VALUE", "LOOKS", "LEAST", "MEAN", "MOST", "LAST", "COURSE"], rows)
+
+
+def spark(values: list[float], width: int = SPARK_WIDTH) -> str:
+    """The course of `values` in at most `width` letters: the highest of each stretch."""
+    size = max(1, -(-len(values) // width))
+    peaks = [max(values[start : start + size]) for start in range(0, len(values), size)]
+    low, high = min(peaks), max(peaks)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((peak - low) * scale)] for peak in peaks)
+
+
+def _point_json(target: str, point: Point) -> dict[str, object]:
+    from opswatch.views import utc
+
+    return {
+        "target": target,
+        "at": utc(point.at),
+        "name": point.name,
+        "item": point.item or None,
+        "value": point.value,
+        "unit": point.unit,
+    }

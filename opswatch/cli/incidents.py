@@ -1,0 +1,138 @@
+"""Incidents, to look at: what is open, and everything about one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from opswatch.cli import times
+from opswatch.cli.door import door
+from opswatch.cli.groups import DONE, REFUSED, Command, is_json
+from opswatch.cli.shown import print_json, print_table, say, styled
+from opswatch.cli.values import INCIDENT
+
+if TYPE_CHECKING:
+    from opswatch.views import IncidentRow, IncidentView
+
+EVIDENCE_LINES = 10
+MESSAGES_SHOWN = 40
+
+
+@click.command("list", cls=Command)
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too, the newest first.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=500, show_default=True, help="At most so many.")
+@is_json
+def list_incidents(everything: bool, limit: int, as_json: bool) -> int:
+    """Open incidents, worst and oldest first."""
+    office = door().office()
+    rows = office.views.incidents(include_resolved=everything, limit=limit)
+    if as_json:
+        print_json([row.as_json() for row in rows])
+        return DONE
+    if not rows:
+        say("There are no incidents." if everything else "Nothing is open.")
+        return DONE
+    zone, _ = door().reader()
+    now = office.now()
+    headings = ["#", "PRIORITY", "STATUS", "SERVICE", "TITLE", "OWNER", f"SINCE ({zone})", "NEXT"]
+    print_table(headings, [_row(row, zone, now) for row in rows])
+    return DONE
+
+
+def _row(row: IncidentRow, zone: str, now: datetime) -> list[str]:
+    status = f"{row.status}, {row.quiet}" if row.quiet else str(row.status)
+    due = times.away(row.next_deadline, now) if row.next_deadline else ""
+    return [
+        str(row.id),
+        row.priority,
+        status,
+        row.service or "",
+        row.title,
+        row.owner or "",
+        times.local(row.opened_at, zone),
+        due,
+    ]
+
+
+@click.command("show", cls=Command)
+@click.argument("incident", type=INCIDENT)
+@is_json
+def show(incident: int, as_json: bool) -> int:
+    """Everything about INCIDENT: why, who has it, what fails, who was told, the timeline, what you may do."""
+    from opswatch.core.effects import Refuse
+
+    view = door().office().views.incident(incident)
+    if view is None:
+        door().show_answer(Refuse("unknown_incident", {"incident": incident}), as_json=as_json)
+        return REFUSED
+    if as_json:
+        print_json(view.as_json())
+        return DONE
+    zone, language = door().reader()
+    row = view.row
+    say(f"#{row.id} {styled(row.priority)} {row.status}: {row.title}")
+    for name, value in _facts(view, zone):
+        if value:
+            say(f"  {name:<10} {value}")
+    _failing(view, zone)
+    _messages(view, zone)
+    _timeline(view, zone, language)
+    say(f"you may: {', '.join(view.allowed)}")
+    return DONE
+
+
+def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
+    office = door().office()
+    one, row, now = view.incident, view.row, office.now()
+    people = office.plan.people
+    person = people.get(one.owner or "")
+    owner = person.name if person is not None else one.owner or "nobody"
+    acked = f"{owner}, since {times.named(one.acked_at, zone)}" if one.acked_at else owner
+    levels = len(office.plan.policies[one.policy].levels) if one.policy in office.plan.policies else 0
+    ladder = f"{one.policy}: level {one.level} of {levels}, cycle {one.cycle}, climb {one.climb}"
+    due = f"{times.named(row.next_deadline, zone)}, {times.away(row.next_deadline, now)}" if row.next_deadline else ""
+    quiet = row.quiet or ""
+    if row.snoozed_until:
+        quiet += f" until {times.named(row.snoozed_until, zone)}"
+    return [
+        ("why", one.why),
+        ("service", one.service or ""),
+        ("owner", acked),
+        ("promised", times.named(one.promised_for, zone)),
+        ("opened", f"{times.named(one.opened_at, zone)}, {times.away(one.opened_at, now)}"),
+        ("resolved", times.named(one.resolved_at, zone)),
+        ("ladder", ladder),
+        ("next", due),
+        ("quiet", quiet),
+        ("more", one.summary if one.summary != row.title else ""),
+        ("link", office.links("incident", incident=row.id) or ""),
+    ]
+
+
+def _failing(view: IncidentView, zone: str) -> None:
+    for alert in view.alerts:
+        say(f"fails: {alert.key} {styled(str(alert.health))} since {times.named(alert.fired_at, zone)}")
+        say(f"  {alert.sentence}")
+        for line in alert.evidence[:EVIDENCE_LINES]:
+            say(f"    {line}")
+
+
+def _messages(view: IncidentView, zone: str) -> None:
+    if view.messages:
+        say("messages:")
+    for message in view.messages[:MESSAGES_SHOWN]:
+        outcome = message.outcome or ("waiting" if message.attempts == 0 else f"trying, {message.attempts} so far")
+        detail = f": {message.detail}" if message.detail else ""
+        to = f"{message.person} by {message.channel}" if message.person else message.channel
+        say(f"  {times.local(message.promised_at, zone)}  {message.kind} to {to}  {outcome}{detail}")
+
+
+def _timeline(view: IncidentView, zone: str, language: str) -> None:
+    from opswatch import render
+
+    say(f"timeline ({zone}):")
+    for stored in view.entries:
+        words = render.entry(language, stored.entry, plan=door().office().plan, zone=zone)
+        say(f"  {times.local(stored.entry.at, zone)}  {words}")

@@ -1,0 +1,71 @@
+"""Times as people type and read them: RFC 3339, `2026-12-25 03:00 Asia/Shanghai`, `tomorrow 09:00`, `2h`, `2h ago`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from opswatch.core.instants import instant, zone
+from opswatch.core.sentence import Sentence, Unclear
+from opswatch.core.spans import parse_span, say_roughly
+
+EXAMPLES = "'2026-12-25T03:00:00Z', '2026-12-25 03:00 Asia/Shanghai', 'tomorrow 09:00', '18:00', '2h' or 'now'"
+
+
+def read(text: str, now: datetime, zone_name: str) -> datetime:
+    """The instant that `text` means, UTC; without an offset or a zone of its own it is local to `zone_name`. A clock
+    reading alone is the next one, a span counts from `now`, with `ago` back from it. Raises ValueError with words."""
+    words, zone_name = _with_zone(text.split(), zone_name)
+    plain = " ".join(words)
+    try:
+        if words[-1:] == ["ago"]:
+            return now - parse_span(" ".join(words[:-1]))
+        written = _iso(plain)
+        if written is None:
+            return _spoken(plain, now, zone_name)
+        return instant(written, zone_name) if written.tzinfo is None else written.astimezone(UTC)
+    except (ValueError, Unclear, OverflowError):
+        raise ValueError(f"{text!r} is no time: write {EXAMPLES}") from None
+
+
+def local(at: datetime | None, zone_name: str) -> str:
+    """`Mon 2026-01-05 11:04` on the clocks of `zone_name`, which the caller names once; empty for None."""
+    return "" if at is None else f"{at.astimezone(ZoneInfo(zone_name)):%a %Y-%m-%d %H:%M}"
+
+
+def named(at: datetime | None, zone_name: str) -> str:
+    """`Mon 2026-01-05 11:04 (Asia/Shanghai)`."""
+    return "" if at is None else f"{local(at, zone_name)} ({zone_name})"
+
+
+def away(at: datetime, now: datetime) -> str:
+    """`in 4m`, `2h 5m ago`, `now`."""
+    span = at - now
+    if abs(span) < timedelta(seconds=1):
+        return "now"
+    return f"in {say_roughly(span)}" if span > timedelta(0) else f"{say_roughly(span)} ago"
+
+
+def _with_zone(words: list[str], zone_name: str) -> tuple[list[str], str]:
+    """The words without the zone they may end in, and the zone that holds."""
+    last = words[-1] if len(words) > 1 else ""
+    if "/" not in last and last.upper() not in ("UTC", "GMT"):
+        return words, zone_name
+    name = last.upper() if "/" not in last else last
+    zone(name)  # Says in words which zone is unknown.
+    return words[:-1], name
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+
+
+def _spoken(text: str, now: datetime, zone_name: str) -> datetime:
+    sentence = Sentence(text, now=now, zone=ZoneInfo(zone_name))
+    at = sentence.instant()
+    if not sentence.at_end:
+        raise ValueError(text)
+    return at
