@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
-from opswatch import __version__, assemble, clock, config, logs, metrics, plugins, systemd
+from opswatch import __version__, assemble, chat, clock, config, logs, metrics, plugins, systemd
 from opswatch.assemble import Office
 from opswatch.config import Loaded
 from opswatch.config.settings import Deadman
@@ -29,9 +28,6 @@ from opswatch.loops.reports import Records
 from opswatch.outgoing import Composer
 from opswatch.web.health import Health
 from opswatch.web.server import WebServer
-
-if TYPE_CHECKING:
-    from opswatch.chat.slack import SlackDoor
 
 log = logs.get("daemon")
 
@@ -96,7 +92,7 @@ class Daemon:
             samples_kept=office.settings.retention.samples,
         )
         self.web = WebServer(office, self.health)
-        self.doors = _chat_doors(office)
+        self.doors = chat.doors(office)
 
     # start and stop
 
@@ -181,7 +177,7 @@ class Daemon:
 
     def health(self) -> Health:
         """Alive: the loops turn. Ready: a page would get out."""
-        problems = list(self.beat.problems)
+        problems = [*self.beat.problems, *(f"chat: {door.trouble}" for door in self.doors if door.trouble)]
         if self._refused:
             problems.append(f"the configuration on disk was refused: {len(self._refused)} problems")
         elif self._is_stale:
@@ -214,23 +210,6 @@ class Daemon:
     def _say_what_is_stored(self) -> None:
         for problem in assemble.check_stored(self.office):
             log.warning("stored before, unknown now", problem=str(problem))
-
-
-def _chat_doors(office: Office) -> list[SlackDoor]:
-    """A door per Slack app that listens by Socket Mode: `app_token` says so."""
-    if not any(channel.kind == "slack" for channel in office.settings.channels.values()):
-        return []
-    from opswatch.channels.slack import Config as SlackConfig
-    from opswatch.chat.slack import SlackDoor, SlackSettings
-    from opswatch.conversation import Conversation
-
-    doors = []
-    for channel in office.settings.channels.values():
-        config = channel.config
-        if channel.kind == "slack" and isinstance(config, SlackConfig) and config.app_token is not None:
-            settings = SlackSettings(token=config.token, app_token=config.app_token, base_url=config.base_url)
-            doors.append(SlackDoor(settings, Conversation(office), now=office.now))
-    return doors
 
 
 def run(path: Path) -> int:
