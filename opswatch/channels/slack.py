@@ -32,7 +32,7 @@ from opswatch.channels._slack_card import blocks, fallback, thread_reply
 from opswatch.errors import DeliveryError
 
 # Trouble that passes. Whatever else Slack refuses, it would refuse again: another way is tried at once.
-TEMPORARY = frozenset(
+_TEMPORARY = frozenset(
     {
         "ratelimited",
         "rate_limited",
@@ -46,12 +46,12 @@ TEMPORARY = frozenset(
     }
 )
 # The card is gone or cannot be edited any more: a new one is posted.
-LOST_CARD = frozenset(
+_LOST_CARD = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "block_mismatch", "is_inactive"}
 )
-LOST_THREAD = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
+_LOST_THREAD = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
 # A page must not fail for its looks: it is sent once more as plain words.
-TOO_FANCY = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
+_TOO_FANCY = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 # What an operator does about it.
 _HINTS = {
     "not_in_channel": "invite the app: /invite @opswatch",
@@ -107,7 +107,7 @@ class Channel:
         try:
             self._call("chat.update", channel, message, ts=ts, **_words(message))
         except _Refused as refused:
-            if refused.code not in LOST_CARD:
+            if refused.code not in _LOST_CARD:
                 raise refused.delivery_error() from None
             return self._post(message, where, f"{refused.code}: posted anew")
         return self._reply(message, channel, ts)
@@ -129,7 +129,7 @@ class Channel:
             text = thread_reply(message, in_person=channel.startswith("D"))
             self._call("chat.postMessage", channel, message, thread_ts=ts, reply_broadcast=message.loud, text=text)
         except _Refused as refused:
-            if refused.code in LOST_THREAD:
+            if refused.code in _LOST_THREAD:
                 return self._post(message, channel, f"{refused.code}: posted anew")
             if message.loud:  # Nobody has been woken yet.
                 raise refused.delivery_error() from None
@@ -150,7 +150,7 @@ class Channel:
         except _Refused as refused:
             if refused.code in ("ratelimited", "rate_limited"):
                 self._limits.remember(method, channel, refused.retry_after_s or _RETRY_AFTER_S)
-            if refused.code not in TOO_FANCY or "blocks" not in arguments:
+            if refused.code not in _TOO_FANCY or "blocks" not in arguments:
                 raise
         plain = {name: value for name, value in arguments.items() if name != "blocks"}
         return _asked(api, channel=channel, blocks=[], **(plain | {"text": fallback(message)[:1_000]}))
@@ -163,7 +163,7 @@ class _Refused(Exception):
         super().__init__(code)
         self.code = code
         self.retry_after_s = retry_after_s
-        self.is_temporary = code in TEMPORARY if is_temporary is None else is_temporary
+        self.is_temporary = code in _TEMPORARY if is_temporary is None else is_temporary
 
     def delivery_error(self) -> DeliveryError:
         hint = _HINTS.get(self.code)
