@@ -9,9 +9,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from opswatch import clock
 from opswatch.channels import email as mail
 from opswatch.errors import DeliveryError
 from tests.channels.messages import page, update
+from tests.probes.certificates import Authority, server_context
 
 
 class Mailbox:
@@ -161,3 +163,28 @@ def test_a_title_with_a_line_break_cannot_add_a_header(server):
 def test_the_password_is_not_shown():
     config = mail.Config(**{"host": "mx", "from": "ops@example.com", "password": "hush"})
     assert "hush" not in repr(config)
+
+
+@pytest.fixture
+def encrypted(tmp_path):
+    """A server that takes nothing in the clear, and the authority that signed its certificate."""
+    authority = Authority(tmp_path, clock.now())
+    box = Mailbox()
+    context = server_context(authority.certificate("localhost"))
+    controller = AnyPort(box, hostname="127.0.0.1", port=0, tls_context=context, require_starttls=True)
+    controller.start()
+    box.port, box.ca_file = controller.port, str(authority.file)
+    yield box
+    controller.stop()
+
+
+def test_a_page_is_encrypted_on_its_way(encrypted):
+    channel(encrypted, security="starttls", ca_file=encrypted.ca_file).send(page(), "bo@example.com")
+    assert len(encrypted.mails) == 1
+
+
+def test_a_server_nobody_vouches_for_is_not_given_the_mail(encrypted):
+    failed = refused(encrypted, security="starttls")
+    assert failed.permanent
+    assert "certificate" in str(failed)
+    assert encrypted.mails == []
