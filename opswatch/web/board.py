@@ -1,0 +1,330 @@
+"""What the dashboard shows, in words: what is wrong with us, who is on call, what is open, how every check stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from opswatch.assemble import Office
+from opswatch.core.incidents import quiet_reason
+from opswatch.core.model import Health as CheckHealth
+from opswatch.core.model import Status
+from opswatch.core.plan import Person, Plan
+from opswatch.core.state import Incident
+from opswatch.views import CheckRow, OnCallRow, StatusView
+from opswatch.web.health import Health
+from opswatch.web.words import Words
+
+LINES_MAX = 200  # checks that are not ok, and incidents, listed one by one
+GROUP_MAX = 50  # targets listed under a check that is ok
+NIGHT = (22, 7)  # local hours in which a person may be asleep
+STATES = ("crit", "warn", "unknown", "waiting", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Something to know before anything else is believed. `tone`: bad | warn | note."""
+
+    tone: str
+    title: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnDuty:
+    """One person on call; `clock` is the time where they are."""
+
+    name: str
+    clock: str
+    zone: str
+    is_night: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One roster now. `tone`: ok | warn (the fallback stands in) | bad (nobody)."""
+
+    roster: str
+    tone: str
+    people: tuple[OnDuty, ...]
+    note: str
+    layer: str
+    until: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLine:
+    """One open incident. `then` is what happens next and when, by itself."""
+
+    number: int
+    priority: str
+    status: str
+    status_words: str
+    title: str
+    service: str
+    opened_at: datetime
+    age: str
+    who: str
+    failing: str
+    quiet: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One check on one target. `state` is one of STATES, or `confirming`."""
+
+    state: str
+    state_words: str
+    check: str
+    where: str
+    sentence: str
+    when: str
+    quiet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGroup:
+    """A check that is ok wherever it is listed here."""
+
+    check: str
+    count: int
+    summary: str
+    lines: tuple[CheckLine, ...]
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The whole page. `tone` of the headline: calm | busy | bad."""
+
+    tone: str
+    headline: str
+    subline: str
+    banners: tuple[Banner, ...]
+    duties: tuple[Duty, ...]
+    incidents: tuple[IncidentLine, ...]
+    incidents_more: str
+    counts: tuple[tuple[str, str, int], ...]  # state, its words, how many
+    not_ok: tuple[CheckLine, ...]
+    not_ok_more: str
+    ok: tuple[CheckGroup, ...]
+
+
+def board(office: Office, words: Words, health: Health, now: datetime) -> Board:
+    """Everything at `now`. Raises StoreUnavailable."""
+    views, plan = office.views, office.plan
+    status, rows, open_now = views.status(), views.checks(), views.open_incidents(limit=10_000)
+    troubled = [row for row in rows if not is_fine(row)]
+    lines = tuple(incident_line(words, plan, one, now) for one in open_now[:LINES_MAX])
+    tone, headline = _headline(words, open_now, health, status)
+    more, not_ok_more = len(open_now) - len(lines), len(troubled) - LINES_MAX
+    return Board(
+        tone=tone,
+        headline=headline,
+        subline=_subline(words, rows, open_now, now),
+        banners=tuple(banners(words, health, status)),
+        duties=tuple(duty(words, plan, row, now) for row in views.on_call(at=now)),
+        incidents=lines,
+        incidents_more=words.word("word.and_more", count=more) if more > 0 else "",
+        counts=tuple((state, _state_words(words, state), status.checks.get(state, 0)) for state in STATES),
+        not_ok=tuple(check_line(words, row, now) for row in sorted(troubled, key=_worst_first)[:LINES_MAX]),
+        not_ok_more=words.word("word.and_more", count=not_ok_more) if not_ok_more > 0 else "",
+        ok=tuple(_ok_groups(words, [row for row in rows if is_fine(row)], now)),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The headline, and what stands above it
+
+
+def _headline(words: Words, open_now: Sequence[Incident], health: Health, status: StatusView) -> tuple[str, str]:
+    waiting = [one for one in open_now if one.status is Status.TRIGGERED and quiet_reason(one) is None]
+    if waiting:
+        return "bad", words.count("board.waiting", len(waiting))
+    if not (health.alive and health.ready and status.is_alive):
+        return "bad", words.say("board.impaired")
+    if open_now:
+        return "busy", words.count("board.in_hand", len(open_now))
+    if status.checks.get("crit", 0) or status.checks.get("warn", 0):
+        return "busy", words.say("board.unquiet")
+    return "calm", words.say("board.calm")
+
+
+def _subline(words: Words, rows: Iterable[CheckRow], open_now: Sequence[Incident], now: datetime) -> str:
+    a_minute_ago = now - timedelta(minutes=1)
+    looked = sum(not row.item and row.seen_at is not None and row.seen_at >= a_minute_ago for row in rows)
+    said = words.count("board.looked", looked) if looked else words.say("board.looked_none")
+    return said if open_now else f"{words.say('board.nothing_open')} {said}"
+
+
+def banners(words: Words, health: Health, status: StatusView) -> Iterable[Banner]:
+    """What is wrong with opswatch itself, or was asked of it."""
+    if not health.alive or not health.ready:
+        yield Banner("bad", words.say("banner.not_ready" if health.alive else "banner.not_alive"), health.problems)
+    elif health.problems:
+        yield Banner("warn", words.say("banner.problems"), health.problems)
+    if not status.is_alive:
+        seen = max(status.nodes.values(), default=None)
+        since = (words.say("banner.last_beat", at=words.when(seen)),) if seen else ()
+        yield Banner("bad", words.say("banner.no_beat"), since)
+    if status.paused_until is not None and status.paused_until > status.at:
+        by = words.person(status.paused_by) if status.paused_by else ""
+        yield Banner("warn", words.say("banner.paused", until=words.when(status.paused_until), by=by))
+    if status.mode == "observe":
+        yield Banner("note", words.say("banner.observe"))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# On call
+
+
+def duty(words: Words, plan: Plan, row: OnCallRow, now: datetime) -> Duty:
+    """One roster at `now`, each person with the time where they are."""
+    people = [plan.people[name] for name in row.on_call if name in plan.people]
+    tone = "bad" if not people else "warn" if row.fallback else "ok"
+    note = "" if tone == "ok" else words.say("duty.fallback" if people else "duty.nobody")
+    roster = plan.rosters[row.roster]
+    zones = {person.timezone for person in people}
+    zone = zones.pop() if len(zones) == 1 else roster.timezone
+    return Duty(
+        roster=row.roster,
+        tone=tone,
+        people=tuple(_on_duty(words, person, now) for person in people),
+        note=note,
+        layer=row.layer or "",
+        until=_until(words, row.until, zone, now),
+        next=words.join(words.person(name) for name in row.next),
+    )
+
+
+def _on_duty(words: Words, person: Person, now: datetime) -> OnDuty:
+    clock = words.clock(now, person.timezone)
+    hour = int(clock.rsplit(" ", 1)[-1].split(":")[0])
+    return OnDuty(person.name, clock, person.timezone, hour >= NIGHT[0] or hour < NIGHT[1])
+
+
+def _until(words: Words, until: datetime | None, zone: str, now: datetime) -> str:
+    if until is None:
+        return ""
+    there = Words(words.language, plan=words.plan, zone=zone)
+    return words.say("duty.until", at=there.when(until), within=words.within(until, now))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Incidents
+
+
+def incident_line(words: Words, plan: Plan, incident: Incident, now: datetime) -> IncidentLine:
+    """One open incident at `now`."""
+    return IncidentLine(
+        number=incident.number,
+        priority=str(incident.priority),
+        status=str(incident.status),
+        status_words=words.code(incident.status),
+        title=incident.title,
+        service=words.service(incident.service),
+        opened_at=incident.opened_at,
+        age=words.span(now - incident.opened_at),
+        who=_who(words, incident),
+        failing=words.count("incident.failing", len(incident.alerts)) if len(incident.alerts) > 1 else "",
+        quiet=_quiet(words, incident, now),
+        then=what_next(words, plan, incident, now),
+    )
+
+
+def _who(words: Words, incident: Incident) -> str:
+    if incident.owner is not None:
+        return words.target(incident.owner) if ":" in incident.owner else words.person(incident.owner)
+    paged = list(dict.fromkeys(person for person, _ in incident.paged))
+    return words.say("incident.paged", people=words.join(words.person(one) for one in paged)) if paged else ""
+
+
+def _quiet(words: Words, incident: Incident, now: datetime) -> str:
+    reason, until = quiet_reason(incident), incident.held_until or incident.snoozed_until
+    if reason is None or until is None:
+        return ""
+    return words.say("incident.quiet", why=words.code(reason), until=words.when(until), within=words.within(until, now))
+
+
+def what_next(words: Words, plan: Plan, incident: Incident, now: datetime) -> str:
+    """What happens by itself if nobody does anything: "climbs to level 2 in 3m"."""
+    if quiet_reason(incident) is not None:
+        return ""
+    if incident.status is Status.ACKNOWLEDGED:
+        if incident.ack_until is None:
+            return ""
+        key = "then.lapses" if incident.reminded else "then.reminds"
+        return words.say(key, within=words.within(incident.ack_until, now))
+    if incident.status is Status.RESOLVED:
+        return words.say("then.looks", within=words.within(incident.reopen_at, now)) if incident.reopen_at else ""
+    policy = plan.policies.get(incident.policy)
+    if incident.level_until is None or policy is None:
+        return words.say("then.looks", within=words.within(incident.wake_at, now))
+    rungs, within = len(policy.levels), words.within(incident.level_until, now)
+    if incident.level < rungs:
+        return words.say("then.climbs", level=incident.level + 1, within=within)
+    if incident.level == rungs:
+        return words.say("then.begins_again" if incident.cycle <= policy.repeat else "then.fallback", within=within)
+    return words.say("then.tells_again", within=within)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Checks
+
+
+def is_fine(row: CheckRow) -> bool:
+    """Ok, confirmed and as last seen."""
+    return row.health is CheckHealth.OK and row.seen in (CheckHealth.OK, None)
+
+
+def check_line(words: Words, row: CheckRow, now: datetime) -> CheckLine:
+    """One check on one target, with how long it has been so."""
+    state = _state(row)
+    said = _state_words(words, state)
+    if state == "confirming" and row.seen is not None:
+        said = words.say("check.confirming", state=words.code(row.seen))
+    if row.fired_at is not None and row.health is not CheckHealth.OK:
+        when = words.say("check.since", span=words.span(now - row.fired_at))
+    else:
+        when = words.say("check.seen", ago=words.ago(row.seen_at, now)) if row.seen_at else row.schedule
+    where = f"{row.target} {row.item}".strip()
+    sentence = words.say("check.not_yet") if state == "waiting" else row.sentence
+    return CheckLine(state, said, row.check, where, sentence, when, words.code(row.quiet) if row.quiet else "")
+
+
+def _state(row: CheckRow) -> str:
+    if row.health is None:
+        return "waiting"
+    return "confirming" if row.health is CheckHealth.OK and not is_fine(row) else str(row.health)
+
+
+def _state_words(words: Words, state: str) -> str:
+    return words.say(f"check.{state}") if state in ("waiting", "confirming") else words.code(state)
+
+
+_ORDER: Mapping[str, int] = {state: place for place, state in enumerate(("crit", "warn", "unknown", "confirming"))}
+
+
+def _worst_first(row: CheckRow) -> tuple[int, str]:
+    return _ORDER.get(_state(row), len(_ORDER)), row.key
+
+
+def _ok_groups(words: Words, rows: Iterable[CheckRow], now: datetime) -> Iterable[CheckGroup]:
+    """Items stand under their whole and are not counted."""
+    whole = sorted((row for row in rows if not row.item), key=lambda row: (row.check, row.target))
+    for check, each in groupby(whole, key=lambda row: row.check):
+        group = list(each)
+        seen = max((row.seen_at for row in group if row.seen_at is not None), default=None)
+        looked = words.say("check.seen", ago=words.ago(seen, now)) if seen else ""
+        more = len(group) - GROUP_MAX
+        yield CheckGroup(
+            check,
+            len(group),
+            " · ".join(fact for fact in (words.count("check.targets", len(group)), looked) if fact),
+            tuple(check_line(words, row, now) for row in group[:GROUP_MAX]),
+            words.word("word.and_more", count=more) if more > 0 else "",
+        )
