@@ -18,8 +18,8 @@ from opswatch.hosts import Finished
 STDOUT_MAX = 64 * 1024
 STDERR_MAX = 8 * 1024
 KILL_AFTER = 0.1  # SIGTERM at the limit, SIGKILL after this share of it,
-KILL_AFTER_MAX_S = 1.0  # and not much later: who waits for us gives up too
-GIVE_UP_S = 0.5  # after SIGKILL: a process in uninterruptible sleep dies when it pleases
+KILL_AFTER_MAX_S = 0.5  # and not much later: who waits for us gives up a second after the limit
+GIVE_UP_S = 0.3  # after SIGKILL: a process in uninterruptible sleep dies when it pleases
 DRAIN_MAX = 1024 * 1024  # what is read after the end, should a grandchild go on printing
 
 # A plugin must not see the daemon's environment: tokens stand there. These are what programs need to work at all.
@@ -39,7 +39,7 @@ def run(
     stdout_max: int = STDOUT_MAX,
     stderr_max: int = STDERR_MAX,
 ) -> Finished:
-    """Run `argv` (no shell) in a session of its own and say how it ended, at the latest 1.5 s after `timeout_s`.
+    """Run `argv` (no shell) in a session of its own and say how it ended, at the latest 0.8 s after `timeout_s`.
 
     It gets /dev/null as input, the C locale, a temporary folder that is removed afterwards, and of our environment only
     what is harmless, plus `env`. Output beyond the limits is read and forgotten. Raises OSError when it cannot start.

@@ -17,7 +17,7 @@ The exit code decides: 0 ok, 1 warn, 2 crit, 3 unknown; anything else, a signal 
 value of performance data is a sample under its label, in the unit printed; thresholds printed beside it are not judged.
 `{target}`, `{host}` and `{port}` in the command stand for the target's id and the host and port of its URL.
 The program sees nothing of opswatch's environment: hand secrets over in `env`, `ps` shows arguments to everybody.
-At the check's timeout it gets SIGTERM, a tenth of it (at most 1 s) later SIGKILL, with its whole process group. Under
+At the check's timeout it gets SIGTERM, a tenth of it (at most 0.5 s) later SIGKILL, with its whole process group. Under
 sudo, give it a limit inside too (`sudo timeout -k 1 20 …`): we may not kill what runs as root.
 """
 
