@@ -13,9 +13,9 @@ from opswatch.core import calendars, escalation, grouping, incidents, limits, qu
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
 from opswatch.core.matching import labels_of
-from opswatch.core.model import Health, Status, UnknownReason, Verdict
+from opswatch.core.model import Health, Sample, Status, UnknownReason, Verdict
 from opswatch.core.moment import Moment
-from opswatch.core.plan import Check
+from opswatch.core.plan import Check, Limit
 from opswatch.core.state import Alert, Watch, alert_key
 
 STALE_INTERVALS = 3
@@ -38,6 +38,7 @@ class Seen:
     sentence: str
     reason: UnknownReason | None = None
     levels: Mapping[str, Health] = field(default_factory=dict)
+    broken: tuple[str, ...] = ()  # limits that are broken, in words: "used_pct 93.1 %: crit at > 90"
 
 
 def observe(m: Moment, check: Check, target: str, verdict: Verdict) -> None:
@@ -75,17 +76,27 @@ def _judge_item(check: Check, verdict: Verdict, item: str, watch: Watch | None, 
         return Seen(Health.OK, GONE)
     levels: dict[str, Health] = {}
     words: list[tuple[Health, str]] = []
+    broken: list[str] = []
     for sample in verdict.samples:
         limit = check.limits.get(sample.name)
         if sample.item == item and limit is not None:
             level = limits.judge(limit, sample.value, watch.levels.get(sample.name, Health.OK) if watch else Health.OK)
             levels[sample.name] = level
             words.append((level, ""))
+            if level is not Health.OK:
+                broken.append(_broken(sample, level, limit))
     words += [(failure.health, failure.sentence) for failure in verdict.failures if failure.item == item]
     health, said = max(words, key=lambda word: word[0].rank, default=(Health.OK, ""))
     sentence = said or verdict.sentences.get(item) or verdict.sentence
     reason = UnknownReason.ERROR if health is Health.UNKNOWN else None
-    return Seen(health, sentence, reason, levels)
+    return Seen(health, sentence, reason, levels, tuple(broken))
+
+
+def _broken(sample: Sample, level: Health, limit: Limit) -> str:
+    """Which limit, for the page: a number without its limit says nothing at 3 a.m."""
+    text = limit.crit if level is Health.CRIT else limit.warn
+    gap = f", clears {limit.clear:g} past it" if limit.clear else ""
+    return f"{sample.name} {sample.value:.6g} {sample.unit}".rstrip() + f": {level} at {text}{gap}"
 
 
 def count(check: Check, watch: Watch, seen: Seen, verdict: Verdict) -> Watch:
@@ -112,7 +123,7 @@ def count(check: Check, watch: Watch, seen: Seen, verdict: Verdict) -> Watch:
         unknown=unknown,
         levels=seen.levels if seen.reason is None else watch.levels,
         sentence=seen.sentence,
-        evidence=verdict.evidence if seen.health is not Health.OK else (),
+        evidence=(*seen.broken, *verdict.evidence) if seen.health is not Health.OK else (),
     )
 
 

@@ -294,3 +294,9 @@ def test_somebody_unknown_to_the_plan_cannot_act():
     assert story.acks("mallory").key == "unknown_person"
     assert story.acks("vi").key == "viewer_refused"
     assert Check("x", "disk", ()).confirm == 3
+
+
+def test_the_broken_limit_is_the_first_line_of_evidence():
+    story = Story(with_check(two_levels(), limits={"used_pct": Limit("> 80", "> 90", 3)}))
+    story.looks("db", used_pct=93.14)
+    assert story.state.alerts["db/db-1"].evidence == ("used_pct 93.14: crit at > 90, clears 3 past it",)
