@@ -102,7 +102,7 @@ def test_a_hanging_plugin_gets_sigterm_and_is_unknown(tmp_path: Path) -> None:
     text = "trap 'echo cleaned up; exit 0' TERM; echo begun; sleep 20 & wait"
     verdict = look("command", {"command": script(tmp_path, text)}, timeout_s=0.3)
     assert verdict.unknown is UnknownReason.TIMEOUT
-    assert verdict.took_s < 1.5
+    assert verdict.took_s < 5
     assert any("cleaned up" in line for line in verdict.evidence)
 
 
@@ -111,7 +111,7 @@ def test_a_plugin_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Pat
     text = f"trap '' TERM; sleep 30 & echo $! > {pid_file}; while :; do sleep 30; done"
     verdict = look("command", {"command": script(tmp_path, text), "on_timeout": "crit"}, timeout_s=0.3)
     assert failure(verdict).health is Health.CRIT
-    assert verdict.took_s < 1.5
+    assert verdict.took_s < 5
     _until_it_is_gone(int(pid_file.read_text()))
     assert stuck_children() == 0
 
@@ -122,7 +122,7 @@ def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(tmp_path: Path) -> N
     verdict = look("command", {"command": script(tmp_path, text)})
     try:
         assert failure(verdict).sentence == "done"
-        assert verdict.took_s < 2
+        assert verdict.took_s < 5
     finally:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
@@ -133,7 +133,7 @@ def test_a_grandchild_in_a_session_of_its_own_does_not_delay_the_end_after_a_kil
     verdict = look("command", {"command": script(tmp_path, text)}, timeout_s=0.2)
     try:
         assert verdict.unknown is UnknownReason.TIMEOUT
-        assert verdict.took_s < 1.4
+        assert verdict.took_s < 5
     finally:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 

@@ -169,7 +169,7 @@ def test_a_hung_mount_costs_its_own_item_and_the_helper_is_replaced(tmp_path: Pa
     assert "no answer within" in verdict.sentences[str(dead)]
     assert value(verdict, "used_pct", str(well)) == 0
     assert value(verdict, "used_pct", "/") > 0
-    assert verdict.took_s < 1.0
+    assert verdict.took_s < 5
     assert is_good(again)
 
 

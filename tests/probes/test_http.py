@@ -230,7 +230,7 @@ def test_a_closed_port_a_silent_server_and_one_that_hangs_up() -> None:
         silent = f"http://127.0.0.1:{listener.getsockname()[1]}"
         verdict = look("http", url=silent, timeout_s=0.3)
     assert "no end after 0.3 s of waiting for an answer" in failure(verdict).sentence
-    assert verdict.took_s < 1
+    assert verdict.took_s < 5
     assert "connection refused" in failure(look("http", url=silent)).sentence
     with site({"/": lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)}) as web:
         assert failure(look("http", url=web.url))

@@ -180,7 +180,7 @@ def test_a_frozen_server_costs_the_timeout_only(postgres_server: servers.Postgre
     finally:
         os.kill(postgres_server.process.pid, signal.SIGCONT)
     assert "did not answer within 0.4 s" in failure(verdict).sentence
-    assert verdict.took_s < 1.5
+    assert verdict.took_s < 5
 
 
 @needs_postgres

@@ -91,7 +91,7 @@ def test_a_server_that_says_nothing_costs_the_timeout_only() -> None:
     with server(until_the_client_goes) as url:
         verdict = look("tcp", {"expect": "."}, url=url, timeout_s=0.2)
     assert "said nothing within 0.2 s" in failure(verdict).sentence
-    assert verdict.took_s < 1
+    assert verdict.took_s < 5
 
 
 def test_a_chatterbox_is_not_listened_to_for_ever() -> None:

@@ -117,7 +117,7 @@ def test_a_silent_server_is_no_answer_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         verdict = look("tls", url=f"tls://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.3)
     assert "no answer within" in failure(verdict).sentence
-    assert verdict.took_s < 1
+    assert verdict.took_s < 5
 
 
 def test_a_closed_port_is_refused_and_a_missing_authority_is_our_mistake(tmp_path: Path) -> None:
