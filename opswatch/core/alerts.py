@@ -1,4 +1,4 @@
-"""Verdicts to fired, changed and cleared: confirm, recover, hysteresis, freshness, episodes, the announcing invariant.
+"""Verdicts to fired, changed and cleared: confirm, recover, hysteresis, episodes, the announcing invariant.
 
 `observe` moves what a check remembers (its watches); `reconcile` compares what is confirmed with what was announced.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
-from opswatch.core import calendars, escalation, grouping, incidents, limits, quiet
+from opswatch.core import escalation, grouping, incidents, limits, quiet
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
 from opswatch.core.matching import labels_of
@@ -18,10 +17,6 @@ from opswatch.core.moment import Moment
 from opswatch.core.plan import Check, Limit
 from opswatch.core.state import Alert, Watch, alert_key
 
-STALE_INTERVALS = 3
-CRON_GRACE = timedelta(minutes=10)
-FRESHNESS_LOOK_MIN = timedelta(seconds=1)
-FRESHNESS_LOOK_MAX = timedelta(minutes=10)
 COUNT_MAX = 1_000_000
 GONE = "no longer reported"
 
@@ -134,67 +129,6 @@ def _keep_watch(m: Moment, watch: Watch, memory: bytes | None) -> None:
         m.draft.changes.watches[watch.key] = None  # Never failed and gone: nothing to remember.
         return
     m.draft.changes.watches[watch.key] = watch
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Freshness
-
-
-def stale_at(m: Moment, check: Check, seen_at: datetime | None) -> datetime | None:
-    """When silence of this check becomes `unknown (no_data)`: 3 intervals, or 10 minutes past the due time and the
-    time limit for a cron check. It counts from the later of the last result and this node's start."""
-    begin = max((at for at in (seen_at, m.draft.started_at) if at is not None), default=None)
-    if begin is None:
-        return None
-    if check.every is not None:
-        return begin + STALE_INTERVALS * check.every
-    if check.cron is not None:
-        return calendars.next_cron(check.cron, check.timezone, begin) + check.timeout + CRON_GRACE
-    return None
-
-
-def look_at_freshness(m: Moment) -> None:
-    """Turn every check of this node whose silence is too long into `unknown (no_data)`, and say when to look next.
-    A look costs one pass over the checks, a few times per interval of the quickest one."""
-    if m.draft.started_at is None or m.draft.fresh_until is None or m.draft.fresh_until > m.now:
-        return
-    ahead = [m.now + FRESHNESS_LOOK_MAX]
-    for check in m.plan.checks.values():
-        if check.every is None and check.cron is None:
-            continue
-        for target in check.targets:
-            if _is_mine(m, target) and not went_silent(m, check, target):
-                watch = m.draft.watch(alert_key(check.id, target))
-                ahead.append(stale_at(m, check, watch.seen_at if watch else None) or m.now)
-    m.draft.changes.fresh_until = max(min(ahead), m.now + FRESHNESS_LOOK_MIN)
-
-
-def _is_mine(m: Moment, target: str) -> bool:
-    node = m.plan.targets[target].node
-    return node is None or node == m.plan.node
-
-
-def went_silent(m: Moment, check: Check, target: str) -> bool:
-    """Turn a check that did not report into `unknown (no_data)` if its time has come. Says whether it has."""
-    watch = m.draft.watch(alert_key(check.id, target)) or Watch(check.id, target)
-    until = stale_at(m, check, watch.seen_at)
-    if until is None or until > m.now:
-        return False
-    if watch.reason is UnknownReason.NO_DATA and watch.confirmed is Health.UNKNOWN:
-        return True
-    since = watch.seen_at or m.draft.started_at
-    after = replace(
-        watch,
-        health=Health.UNKNOWN,
-        confirmed=Health.UNKNOWN,
-        reason=UnknownReason.NO_DATA,
-        good=0,
-        unknown=max(watch.unknown, check.confirm),
-        sentence=f"no result since {since:%Y-%m-%d %H:%M} UTC" if since else "no result",
-    )
-    m.draft.changes.watches[after.key] = after
-    reconcile(m, after)
-    return True
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from opswatch.core import alerts, arrangements, calendars, commands, escalation, incidents
+from opswatch.core import alerts, arrangements, calendars, commands, escalation, freshness, incidents
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
@@ -111,7 +111,7 @@ class Engine:
         if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
             m.record("unpaused")
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
-        alerts.look_at_freshness(m)
+        freshness.look(m)
         for key in m.draft.state.alert_deadlines.due(m.now):
             alert = m.draft.alert(key)
             if alert is not None and alert.wake_at is not None and alert.wake_at <= m.now:
