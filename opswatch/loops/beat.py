@@ -88,7 +88,7 @@ class Beat(Loop):
             metrics.alerts_open.labels(health=str(health)).set(alerts[str(health)])
         metrics.oncall_gap.replace(gaps)
         metrics.pages_paused.set(float(paused))
-        metrics.pages_pending.set(sum(row.settled_at is None for row in self._store.messages(limit=1000)))
+        metrics.pages_pending.set(self._store.pending())
 
     def _ping(self, now: datetime, standing_still: Sequence[str]) -> None:
         """Tell the outside watcher that all is well, only when it is. In a thread: its network may be slow."""

@@ -104,6 +104,10 @@ class Store(Protocol):
 
     def messages(self, incident: int | None = None, limit: int = 200) -> list[MessageRow]: ...
 
+    def pending(self) -> int:
+        """How many promised messages are neither delivered nor given up."""
+        ...
+
     def message(self, message: str) -> MessageRow | None:
         """One promise, by its id."""
         ...

@@ -182,6 +182,9 @@ SELECT incident FROM cards WHERE ref = :ref ORDER BY incident DESC LIMIT 1
 SELECT MIN(CASE WHEN lease_until IS NULL OR lease_until < due_at THEN due_at ELSE lease_until END) AS due_at
 FROM messages WHERE settled_at IS NULL
 
+-- messages_pending: neither delivered nor given up
+SELECT COUNT(*) AS pending FROM messages WHERE settled_at IS NULL
+
 -- message: one of them
 SELECT * FROM messages WHERE id = :id
 

@@ -165,6 +165,11 @@ class SqlStore:
                 found = session.rows("messages_of_incident", incident=incident, limit=limit)
         return [outbox.message_row(row) for row in found]
 
+    def pending(self) -> int:
+        """How many promised messages are neither delivered nor given up."""
+        with self._asking() as session:
+            return int(session.rows("messages_pending")[0]["pending"])
+
     def message(self, message: str) -> MessageRow | None:
         """One promise, by its id."""
         with self._asking() as session:

@@ -18,7 +18,9 @@ def test_a_promise_is_found_by_its_id_and_its_card_by_what_the_vendor_called_it(
     assert store.message(PAGE.id).person == "ana"
     assert store.message("7/1/1/1/bo/1") is None
     assert store.incident_of_card("D1:17.5") is None
+    assert store.pending() == 1
     store.claim("here", NOW, timedelta(minutes=1), 10)
     store.commit(Changes(), [Settle(PAGE.id, "delivered", ref="D1:17.5")], NOW)
     assert store.incident_of_card("D1:17.5") == 7
     assert store.message(PAGE.id).outcome == "delivered"
+    assert store.pending() == 0
