@@ -19,6 +19,7 @@ from opswatch.config.settings import Deadman
 from opswatch.core.engine import Engine
 from opswatch.core.events import NodeStarted, PlanReloaded
 from opswatch.errors import ConfigError, OpswatchError
+from opswatch.hosts import reach
 from opswatch.loops import Loop
 from opswatch.loops.beat import Beat
 from opswatch.loops.checks import Checks, timed
@@ -99,6 +100,7 @@ class Daemon:
     def start(self) -> None:
         """In this order: what is stored is taken in; pages promised before leave; then looking begins."""
         office = self.office
+        reach("local")  # Its helper process is forked now, not by the first look of a threaded daemon.
         office.desk.refresh()
         office.desk.apply(NodeStarted(office.plan.node, self._down_since()))
         self._say_what_is_stored()
