@@ -20,7 +20,8 @@ from opswatch.web.words import Words
 LINES_MAX = 200  # checks that are not ok, and incidents, listed one by one
 GROUP_MAX = 50  # targets listed under a check that is ok
 NIGHT = (22, 7)  # local hours in which a person may be asleep
-STATES = ("crit", "warn", "unknown", "waiting", "ok")
+STATES = ("crit", "warn", "unknown", "confirming", "waiting", "ok")
+ALWAYS_COUNTED = frozenset({"crit", "warn", "unknown", "ok"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class CheckLine:
 
 @dataclass(frozen=True, slots=True)
 class CheckGroup:
-    """A check that is ok wherever it is listed here."""
+    """A check that is ok, or was not looked at, wherever it is listed here."""
 
     check: str
     count: int
@@ -99,7 +100,7 @@ class CheckGroup:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole page. `tone` of the headline: calm | busy | bad."""
+    """The whole page. `tone` of the headline: calm | note | busy | bad. `waiting` are checks that nobody looked at."""
 
     tone: str
     headline: str
@@ -111,6 +112,7 @@ class Board:
     counts: tuple[tuple[str, str, int], ...]  # state, its words, how many
     not_ok: tuple[CheckLine, ...]
     not_ok_more: str
+    waiting: tuple[CheckGroup, ...]
     ok: tuple[CheckGroup, ...]
 
 
@@ -118,10 +120,11 @@ def board(office: Office, words: Words, health: Health, now: datetime) -> Board:
     """Everything at `now`. Raises StoreUnavailable."""
     views, plan = office.views, office.plan
     status, rows, open_now = views.status(), views.checks(), views.open_incidents(limit=10_000)
-    troubled = [row for row in rows if not is_fine(row)]
+    stands = _by_state(rows)
+    counts = {state: len(stands[state]) for state in STATES}
+    troubled = [row for state in ("crit", "warn", "unknown", "confirming") for row in stands[state]]
     lines = tuple(incident_line(words, plan, one, now) for one in open_now[:LINES_MAX])
-    tone, headline = _headline(words, open_now, health, status)
-    more, not_ok_more = len(open_now) - len(lines), len(troubled) - LINES_MAX
+    tone, headline = _headline(words, plan, open_now, health, status, counts)
     return Board(
         tone=tone,
         headline=headline,
@@ -129,29 +132,54 @@ def board(office: Office, words: Words, health: Health, now: datetime) -> Board:
         banners=tuple(banners(words, health, status)),
         duties=tuple(duty(words, plan, row, now) for row in views.on_call(at=now)),
         incidents=lines,
-        incidents_more=words.word("word.and_more", count=more) if more > 0 else "",
-        counts=tuple((state, _state_words(words, state), status.checks.get(state, 0)) for state in STATES),
-        not_ok=tuple(check_line(words, row, now) for row in sorted(troubled, key=_worst_first)[:LINES_MAX]),
-        not_ok_more=words.word("word.and_more", count=not_ok_more) if not_ok_more > 0 else "",
-        ok=tuple(_ok_groups(words, [row for row in rows if is_fine(row)], now)),
+        incidents_more=_more(words, len(open_now), LINES_MAX),
+        counts=tuple(
+            (state, words.say(f"count.{state}"), count)
+            for state, count in counts.items()
+            if count or state in ALWAYS_COUNTED
+        ),
+        not_ok=tuple(check_line(words, row, now) for row in troubled[:LINES_MAX]),
+        not_ok_more=_more(words, len(troubled), LINES_MAX),
+        waiting=tuple(_groups(words, stands["waiting"], now)),
+        ok=tuple(_groups(words, stands["ok"], now)),
     )
+
+
+def _more(words: Words, count: int, shown_max: int) -> str:
+    return words.word("word.and_more", count=count - shown_max) if count > shown_max else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The headline, and what stands above it
 
 
-def _headline(words: Words, open_now: Sequence[Incident], health: Health, status: StatusView) -> tuple[str, str]:
-    waiting = [one for one in open_now if one.status is Status.TRIGGERED and quiet_reason(one) is None]
+def _headline(
+    words: Words,
+    plan: Plan,
+    open_now: Sequence[Incident],
+    health: Health,
+    status: StatusView,
+    counts: Mapping[str, int],
+) -> tuple[str, str]:
+    """Tone and words, the most urgent thing first."""
+    waiting = [one for one in open_now if one.status is Status.TRIGGERED and not _can_wait(plan, one)]
     if waiting:
         return "bad", words.count("board.waiting", len(waiting))
     if not (health.alive and health.ready and status.is_alive):
         return "bad", words.say("board.impaired")
     if open_now:
-        return "busy", words.count("board.in_hand", len(open_now))
-    if status.checks.get("crit", 0) or status.checks.get("warn", 0):
+        in_hand = all(one.status is Status.ACKNOWLEDGED for one in open_now)
+        return "busy", words.count("board.in_hand" if in_hand else "board.can_wait", len(open_now))
+    if counts["crit"] or counts["warn"] or counts["unknown"]:
         return "busy", words.say("board.unquiet")
+    if not counts["ok"]:
+        return "note", words.say("board.first_look" if counts["waiting"] else "board.unwatched")
     return "calm", words.say("board.calm")
+
+
+def _can_wait(plan: Plan, incident: Incident) -> bool:
+    """Whether nobody is being paged for it: it is quiet, or of a priority that wakes nobody."""
+    return quiet_reason(incident) is not None or plan.rule(incident.priority).interrupt == "never"
 
 
 def _subline(words: Words, rows: Iterable[CheckRow], open_now: Sequence[Incident], now: datetime) -> str:
@@ -229,18 +257,20 @@ def incident_line(words: Words, plan: Plan, incident: Incident, now: datetime) -
         service=words.service(incident.service),
         opened_at=incident.opened_at,
         age=words.span(now - incident.opened_at),
-        who=_who(words, incident),
+        who=_who(words, plan, incident),
         failing=words.count("incident.failing", len(incident.alerts)) if len(incident.alerts) > 1 else "",
         quiet=_quiet(words, incident, now),
         then=what_next(words, plan, incident, now),
     )
 
 
-def _who(words: Words, incident: Incident) -> str:
+def _who(words: Words, plan: Plan, incident: Incident) -> str:
     if incident.owner is not None:
         return words.target(incident.owner) if ":" in incident.owner else words.person(incident.owner)
     paged = list(dict.fromkeys(person for person, _ in incident.paged))
-    return words.say("incident.paged", people=words.join(words.person(one) for one in paged)) if paged else ""
+    if paged:
+        return words.say("incident.paged", people=words.join(words.person(one) for one in paged))
+    return words.say("incident.wakes_nobody") if plan.rule(incident.priority).interrupt == "never" else ""
 
 
 def _quiet(words: Words, incident: Incident, now: datetime) -> str:
@@ -263,7 +293,8 @@ def what_next(words: Words, plan: Plan, incident: Incident, now: datetime) -> st
         return words.say("then.looks", within=words.within(incident.reopen_at, now)) if incident.reopen_at else ""
     policy = plan.policies.get(incident.policy)
     if incident.level_until is None or policy is None:
-        return words.say("then.looks", within=words.within(incident.wake_at, now))
+        wakes_nobody = plan.rule(incident.priority).interrupt == "never"
+        return words.say("then.digest" if wakes_nobody else "then.looks", within=words.within(incident.wake_at, now))
     rungs, within = len(policy.levels), words.within(incident.level_until, now)
     if incident.level < rungs:
         return words.say("then.climbs", level=incident.level + 1, within=within)
@@ -276,9 +307,16 @@ def what_next(words: Words, plan: Plan, incident: Incident, now: datetime) -> st
 # Checks
 
 
-def is_fine(row: CheckRow) -> bool:
-    """Ok, confirmed and as last seen."""
-    return row.health is CheckHealth.OK and row.seen in (CheckHealth.OK, None)
+def _by_state(rows: Iterable[CheckRow]) -> dict[str, list[CheckRow]]:
+    """The rows of each state. An item is listed while it is in trouble; what has one is not counted as ok."""
+    stands: dict[str, list[CheckRow]] = {state: [] for state in STATES}
+    broken = {(row.check, row.target) for row in rows if row.item and _state(row) not in ("ok", "waiting")}
+    for row in rows:
+        state = _state(row)
+        is_listed = state not in ("ok", "waiting") or not (row.item or (row.check, row.target) in broken)
+        if is_listed:
+            stands[state].append(row)
+    return stands
 
 
 def check_line(words: Words, row: CheckRow, now: datetime) -> CheckLine:
@@ -297,34 +335,27 @@ def check_line(words: Words, row: CheckRow, now: datetime) -> CheckLine:
 
 
 def _state(row: CheckRow) -> str:
+    """One of STATES."""
     if row.health is None:
         return "waiting"
-    return "confirming" if row.health is CheckHealth.OK and not is_fine(row) else str(row.health)
+    is_confirming = row.health is CheckHealth.OK and row.seen not in (CheckHealth.OK, None)
+    return "confirming" if is_confirming else str(row.health)
 
 
 def _state_words(words: Words, state: str) -> str:
     return words.say(f"check.{state}") if state in ("waiting", "confirming") else words.code(state)
 
 
-_ORDER: Mapping[str, int] = {state: place for place, state in enumerate(("crit", "warn", "unknown", "confirming"))}
-
-
-def _worst_first(row: CheckRow) -> tuple[int, str]:
-    return _ORDER.get(_state(row), len(_ORDER)), row.key
-
-
-def _ok_groups(words: Words, rows: Iterable[CheckRow], now: datetime) -> Iterable[CheckGroup]:
-    """Items stand under their whole and are not counted."""
-    whole = sorted((row for row in rows if not row.item), key=lambda row: (row.check, row.target))
-    for check, each in groupby(whole, key=lambda row: row.check):
+def _groups(words: Words, rows: Iterable[CheckRow], now: datetime) -> Iterable[CheckGroup]:
+    """By check, each with its targets."""
+    for check, each in groupby(sorted(rows, key=lambda row: (row.check, row.target)), key=lambda row: row.check):
         group = list(each)
         seen = max((row.seen_at for row in group if row.seen_at is not None), default=None)
-        looked = words.say("check.seen", ago=words.ago(seen, now)) if seen else ""
-        more = len(group) - GROUP_MAX
+        looked = words.say("check.seen", ago=words.ago(seen, now)) if seen else group[0].schedule
         yield CheckGroup(
             check,
             len(group),
-            " · ".join(fact for fact in (words.count("check.targets", len(group)), looked) if fact),
+            f"{words.count('check.targets', len(group))} · {looked}",
             tuple(check_line(words, row, now) for row in group[:GROUP_MAX]),
-            words.word("word.and_more", count=more) if more > 0 else "",
+            _more(words, len(group), GROUP_MAX),
         )

@@ -14,7 +14,7 @@ from opswatch.core.effects import Done, Entry, Refuse
 from opswatch.core.events import Command
 from opswatch.core.incidents import quiet_reason
 from opswatch.core.model import Status
-from opswatch.core.state import Incident
+from opswatch.core.state import Alert, Incident
 from opswatch.render.card import Card
 from opswatch.web.auth import ACT, COOKIE, READ, SESSION_LASTS, Caller, Refused, person_called
 from opswatch.web.board import board, incident_line
@@ -125,7 +125,7 @@ def _incident_page(
         view=view,
         incident=view.incident,
         line=incident_line(words, door.plan, view.incident, now),
-        facts=[*card.facts(), *card.next()],
+        facts=_facts(words, card, view.alerts),
         days=_days(words, [stored.entry for stored in shown]),
         earlier=len(view.entries) - len(shown),
         buttons=buttons(words, view.incident) if caller.may_act and caller.person else [],
@@ -134,6 +134,12 @@ def _incident_page(
         said=said,
         refused=refused,
     )
+
+
+def _facts(words: Words, card: Card, alerts: Sequence[Alert]) -> list[tuple[str, str]]:
+    """The card's, but for what the page shows of each alert anyway."""
+    shown = {words.word("page.seen"), words.word("page.evidence")} if alerts else set()
+    return [(name, value) for name, value in (*card.facts(), *card.next()) if name not in shown]
 
 
 def _days(words: Words, entries: Sequence[Entry]) -> list[tuple[str, list[tuple[str, str, str]]]]:
@@ -230,7 +236,8 @@ def said_by(door: Door, sentence: str, person: str, via: str, number: int | None
 def sign_in_page(door: Door, request: Request, *, wrong: str = "", why: str = "", status: int = 200) -> HTMLResponse:
     """Asks for a token. `why` says what it is needed for, `wrong` what was wrong with the last one."""
     words = door.words(request, None)
-    here = f"http://127.0.0.1:{request.url.port or 80}/" if door.office.settings.web.loopback else ""
+    port = (request.scope.get("server") or ("", 0))[1]
+    here = f"http://127.0.0.1:{port}/" if door.office.settings.web.loopback and not request.scope["scheme"] == "https" else ""
     return door.page(request, "sign_in", words, status=status, wrong=wrong, why=why, here=here)
 
 

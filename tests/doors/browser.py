@@ -65,9 +65,7 @@ class Tab:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.say(f"{domain}.enable")
 
-    def opens(
-        self, url: str, *, size: tuple[int, int] = PHONE, dark: bool = False, scripts: bool = True
-    ) -> None:
+    def opens(self, url: str, *, size: tuple[int, int] = PHONE, dark: bool = False, scripts: bool = True) -> None:
         """Go there, as a phone or a desktop, and wait until everything has loaded."""
         width, height = size
         self.say(

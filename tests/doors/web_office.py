@@ -1,4 +1,4 @@
-"""A real office behind a real web door: a configuration, a SQLite file, incidents that were decided, a port on loopback."""
+"""A real office behind a real web door: a configuration, a SQLite file, incidents that were decided, a port."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import requests
 
 from opswatch.assemble import Office, open_office
 from opswatch.core.effects import Done, Refuse
-from opswatch.core.events import Command, NodeStarted, Observed, Tick
-from opswatch.core.model import Failure, Health, Sample, UnknownReason, Verdict
+from opswatch.core.events import Acknowledge, Command, NodeStarted, Observed, Open, Tick
+from opswatch.core.model import Failure, Health, Priority, Sample, UnknownReason, Verdict
 from opswatch.web.health import Health as DaemonHealth
 from opswatch.web.server import WebServer
 
@@ -324,13 +324,15 @@ def write_site(folder: Path, *, listen: str, web: str, more: str, config: str = 
 
 def bad_night(site: WebOffice) -> None:
     """Three incidents in three states, something being confirmed, something that cannot be told."""
-    site.is_fine("load", "this-host", "load 0.41 on 2 cores")
     site.fails("shop-answers", "shop", "https://shop.example.com/health answers 503 after 2.1 s")
     site.clock.passes(minutes=2)
     site.fails("disk-space", "this-host", "/var is 93 % full, 6.9 GB free", item="/var", health=Health.WARN)
+    site.fails("shop-answers", "shop", "https://shop.example.com/health answers 503 after 1.9 s")
     site.fails("memory", "this-host", "swap is in use: 61 %", health=Health.WARN)
     site.cannot_tell("port-open", "pay", "pay.example.com:443 did not answer within 10 s")
-    site.clock.passes(seconds=90)
-    site.ticks()
+    site.says(Open("customers cannot pay by card in Brazil", priority=Priority.P1, by="ana", door="cli"))
+    site.says(Acknowledge(3, by="ana", door="cli"))
+    site.clock.passes(seconds=50)
     site.is_fine("load", "this-host", "load 0.44 on 2 cores")
+    site.ticks()
     site.beats()
