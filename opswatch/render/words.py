@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from opswatch.core.model import Priority
 from opswatch.core.plan import Plan
 from opswatch.core.spans import say_roughly
 
@@ -28,9 +29,9 @@ _VALUE_MAX = 1000  # letters of one fact
 def word(language: str, key: str, **facts: object) -> str:
     """The words of `section.key` with `facts` in their places; the key itself when no catalogue has it."""
     template = lookup(language, key)
-    return (
-        key.rpartition(".")[2] if template is None else fill(template, {name: str(v) for name, v in facts.items() if v})
-    )
+    if template is None:
+        return key.rpartition(".")[2]
+    return fill(template, {name: str(value) for name, value in facts.items() if value or _is_p0(value)})
 
 
 def lookup(language: str, key: str) -> str | None:
@@ -107,7 +108,7 @@ class Reader:
         return {
             name: said[:_VALUE_MAX]
             for name, value in facts.items()
-            if value not in (None, "", False, [], ()) and (said := self._fact(name, value))
+            if (_is_p0(value) or value not in (None, "", False, [], ())) and (said := self._fact(name, value))
         }
 
     def _fact(self, name: str, value: object) -> str:
@@ -139,6 +140,11 @@ class Reader:
         except ValueError:
             return text
         return self.when(at) if at.tzinfo else text
+
+
+def _is_p0(value: object) -> bool:
+    """The worst priority is the number 0: it must not be taken for nothing."""
+    return isinstance(value, Priority)
 
 
 def when(at: datetime, zone: str, language: str = "en") -> str:
