@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opswatch.core import incidents as life
@@ -17,6 +18,7 @@ from opswatch.desk import Desk
 from opswatch.stores import MessageRow, Store, Stored
 
 if TYPE_CHECKING:
+    from opswatch.dutylogs import DutyRow
     from opswatch.stores.samples import Point
 
 NOT_SEEN = "not looked at yet"
@@ -313,6 +315,44 @@ class Views:
     ) -> list[Stored]:
         """Entries in `[start, end)`, in order."""
         return self._store.timeline(start=start, end=end, kinds=kinds)
+
+    # duty logs
+
+    def duty_log(
+        self,
+        roster: str | None = None,
+        at: datetime | None = None,
+        language: str | None = None,
+        *,
+        data_dir: Path | None = None,
+    ) -> str:
+        """The duty log, in Markdown, of the shift (or the day of a long one) that covers `at`, as of now: of one
+        roster, or of each, one after the other. In `language`, or the plan's.
+
+        With `data_dir` what people wrote into its file is shown too. Raises KeyError for an unknown roster, OSError and
+        NotOurs (an OpswatchError) for a file that cannot be read.
+        """
+        from opswatch import records  # Late, as below: `opswatch who` starts without documents.
+        from opswatch.dutylogs import KIND, DutyLogs
+        from opswatch.render.dutylog import duty_log
+
+        logs, now, shown = DutyLogs(self._desk, self._store), self._now(), []
+        for duty in logs.at(at or now, roster):
+            text = (records.Folder(data_dir, KIND).read(duty.name) if data_dir else None) or ""
+            has_words = records.people_wrote(text)
+            document = duty_log(logs.log(duty, now), self.plan, language=language, has_words=has_words)
+            shown.append(records.for_reading(records.merged(text, document)))
+        return "\n".join(shown)
+
+    def duty_logs(self, start: datetime, end: datetime, roster: str | None = None) -> list[DutyRow]:
+        """The duty logs that overlap `[start, end)`, newest first. Raises KeyError for an unknown roster."""
+        from opswatch.dutylogs import DutyLogs, row_of
+
+        if roster is not None and roster not in self.plan.rosters:
+            raise KeyError(roster)
+        found = DutyLogs(self._desk, self._store).between(start, end)
+        rows = [row_of(duty, self._now()) for duty in found if roster in (None, duty.roster)]
+        return sorted(rows, key=lambda row: row.start, reverse=True)
 
     def message(self, message: str) -> MessageRow | None:
         """How one promised message stands."""
