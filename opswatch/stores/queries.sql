@@ -176,7 +176,7 @@ SELECT incident, address, :ref, :now FROM messages WHERE id = :id AND incident I
 ON CONFLICT (incident, address) DO UPDATE SET ref = excluded.ref, posted_at = excluded.posted_at
 
 -- card_of: whose card was posted as this
-SELECT incident FROM cards WHERE ref = :ref ORDER BY incident DESC LIMIT 1
+SELECT incident AS id FROM cards WHERE ref = :ref ORDER BY id DESC LIMIT 1
 
 -- messages_next: when a message may next be claimed
 SELECT MIN(CASE WHEN lease_until IS NULL OR lease_until < due_at THEN due_at ELSE lease_until END) AS due_at

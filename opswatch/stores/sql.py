@@ -180,7 +180,7 @@ class SqlStore:
         """The incident whose card a channel posted as `ref`."""
         with self._asking() as session:
             found = session.rows("card_of", ref=to_column(ref))
-        return int(found[0]["incident"]) if found else None
+        return int(found[0]["id"]) if found else None
 
     # -----------------------------------------------------------------------------------------------------------------
     # Questions
