@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -217,6 +218,7 @@ class Daemon:
 def run(path: Path) -> int:
     """`opswatch run`: until SIGTERM or SIGINT; SIGHUP reloads. 0 after a clean stop; raises what kept it from
     starting."""
+    occupy_standard_streams()
     logs.setup()
     metrics.build_info.labels(version=__version__, python=sys.version.split()[0]).set(1)
     daemon = Daemon(path)
@@ -245,14 +247,32 @@ def run(path: Path) -> int:
             looked_s = clock.monotonic_s()
 
 
+def occupy_standard_streams() -> None:
+    """Started with standard streams closed, the next file opened would be number 1 or 2, and a library that writes to
+    its standard error would write into the database."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def say(line: str) -> None:
+    """A line for whoever started it, if anybody still reads."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
 def greeting(office: Office, daemon: Daemon) -> None:
     """What somebody who just started it wants to know: what is looked at, who is on call, where to look."""
     plan = office.plan
-    print(f"opswatch {__version__}: {plan.name} on {plan.node}, mode {plan.mode}")  # noqa: T201
-    print(f"dashboard  {daemon.web.url}")  # noqa: T201
+    say(f"opswatch {__version__}: {plan.name} on {plan.node}, mode {plan.mode}")
+    say(f"dashboard  {daemon.web.url}")
+    for row in office.views.on_call():
+        say(f"on call    {row.roster}: {', '.join(row.on_call) or 'nobody'}{' (fallback)' if row.fallback else ''}")
     for problem in daemon.office.loaded.warnings:
-        print(f"warning    {problem}")  # noqa: T201
-    sys.stdout.flush()
+        say(f"warning    {problem}")
     threading.Thread(target=_first_looks, args=(daemon,), name="greeting", daemon=True).start()
 
 
@@ -265,9 +285,7 @@ def _first_looks(daemon: Daemon) -> None:
         for row in daemon.office.views.checks():
             if row.key in wanted and row.key not in told and row.seen is not None:
                 told.add(row.key)
-                print(f"looked at  {row.key}: {row.seen}: {row.sentence}")  # noqa: T201
-        sys.stdout.flush()
+                say(f"looked at  {row.key}: {row.seen}: {row.sentence}")
         threading.Event().wait(0.25)
     late = ", ".join(sorted(wanted - told))
-    print(f"{len(told)} of {len(wanted)} checks looked" + (f"; still waiting for {late}" if late else ""))  # noqa: T201
-    sys.stdout.flush()
+    say(f"{len(told)} of {len(wanted)} checks looked" + (f"; still waiting for {late}" if late else ""))
