@@ -106,9 +106,9 @@ def _print_course(found: Explanation, zone: str, language: str) -> None:
 
     plan = door().office().plan
     for entry in found.course:
-        after = say_roughly(entry.at - found.at) if entry.at > found.at else "now"
+        after = f"+{say_roughly(entry.at - found.at)}" if entry.at > found.at else "now"
         words = render.entry(language, entry, plan=plan, zone=zone)
-        say(f"  {times.local(entry.at, zone)}  {'+' if after != 'now' else ''}{after:<8} {words}")
+        say(f"  {times.local(entry.at, zone)}  {after:<9} {words}")
     if found.is_cut and found.course:
         say("  … and so on, until somebody answers or it recovers.")
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from opswatch import __version__
-from opswatch.cli.door import Door
+from opswatch.cli.door import Door, NotKnown
 from opswatch.errors import ConfigError, Conflict, OpswatchError, StoreUnavailable
 
 DONE, REFUSED, USAGE, NO_STORE = 0, 1, 2, 3
@@ -179,7 +179,7 @@ def _trouble(trouble: OpswatchError) -> int:
             click.echo(f"opswatch: {trouble}", err=True)
             return NO_STORE
     click.echo(f"opswatch: {trouble}", err=True)
-    return USAGE
+    return REFUSED if isinstance(trouble, NotKnown) else USAGE
 
 
 def _is_plugin(args: Sequence[str]) -> bool:

@@ -91,7 +91,8 @@ def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
     owner = person.name if person is not None else one.owner or "nobody"
     acked = f"{owner}, since {times.named(one.acked_at, zone)}" if one.acked_at else owner
     levels = len(office.plan.policies[one.policy].levels) if one.policy in office.plan.policies else 0
-    ladder = f"{one.policy}: level {one.level} of {levels}, cycle {one.cycle}, climb {one.climb}"
+    rung = f"level {one.level} of {levels}" if one.level <= levels else "the last resort"
+    ladder = f"{one.policy}: {rung}, cycle {one.cycle}, climb {one.climb}"
     due = f"{times.named(row.next_deadline, zone)}, {times.away(row.next_deadline, now)}" if row.next_deadline else ""
     quiet = row.quiet or ""
     if row.snoozed_until:

@@ -39,9 +39,7 @@ def init(folder: Path) -> int:
     config = folder / "config.toml"
     with in_words():
         if config.exists():
-            click.echo(
-                f"{config} exists already: nothing was written. Its check: opswatch -c {config} config check", err=True
-            )
+            click.echo(f"{config} exists: nothing was written. Look at it: opswatch -c {config} config check", err=True)
             return REFUSED
         folder.mkdir(parents=True, exist_ok=True)
         source = shipped()
@@ -97,7 +95,7 @@ def host_zone() -> str:
     for name in candidates:
         try:
             if name:
-                return zone(name).key
+                return "UTC" if name in ("Etc/UTC", "UCT", "Etc/UCT", "Zulu") else zone(name).key
         except ValueError:
             continue
     return "UTC"

@@ -151,6 +151,7 @@ def _supposed(
     entries = _records(_step(engine, copy, Observed(check.id, target, _verdict(health, now)), now))
     alert = copy.alerts[key]
     incident = copy.incidents.get(alert.incident or 0)
+    held = _why_quiet(plan, copy, alert, now, regex)
     course, is_cut = _course(engine, copy, alert.incident, (key,), now, entries)
     if incident is None:  # Held back: the incident it opens in the end is on the copy by now.
         incident = copy.incidents.get(copy.alerts[key].incident or 0) or _would_be(alert, labels.get("service"), now)
@@ -163,7 +164,7 @@ def _supposed(
         interrupt=plan.rule(alert.priority).interrupt,
         policy=incident.policy or escalation.route(_moment(engine, copy, now, regex), incident),
         route=_route(engine, copy, incident, now, regex),
-        quiet=_why_quiet(plan, copy, alert, now, regex),
+        quiet=held,
         incident=alert.incident,
         joins=alert.incident in state.incidents,
         course=course,
