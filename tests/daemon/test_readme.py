@@ -38,7 +38,8 @@ def transcript() -> list[tuple[str, str]]:
 
 
 def as_pattern(expected: str) -> str:
-    return r"\s*".join(re.escape(line).replace("…", r"[\s\S]*?") for line in expected.splitlines())
+    parts = ("\n".join(expected.splitlines())).split("…")
+    return r"[\s\S]*?".join(r"\s+".join(re.escape(word) for word in part.split()) for part in parts)
 
 
 def holds(expected: str, output: str) -> bool:
