@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opswatch.cli import times
-from opswatch.cli.door import Door, NotKnown, door, in_words, login
+from opswatch.cli.door import Door, NotKnown, door, in_words, login, may
 from opswatch.cli.groups import DONE, NO_STORE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, say, styled
 from opswatch.errors import StoreUnavailable
@@ -205,7 +205,7 @@ def _disk(office: Office) -> Line:
     folder = office.settings.data_dir
     usage = shutil.disk_usage(folder)
     says = f"{usage.free / GB:.1f} GB free in {folder}"
-    if not os.access(folder, os.W_OK):
+    if not may(folder, os.W_OK):
         return Line("fail", "disk", f"{folder} may not be written by {login()}", f"sudo usermod -aG opswatch {login()}")
     if usage.free < FREE_FAIL:
         return Line("fail", "disk", says, "make room: nothing can be recorded without it")

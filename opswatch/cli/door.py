@@ -52,7 +52,7 @@ class Door:
 
         with in_words():
             path = assemble.find_config(self.config)
-            if path.exists() and not os.access(path, os.R_OK):
+            if path.exists() and not may(path, os.R_OK):
                 raise StoreUnavailable(f"{path} may not be read by {login()}: {who_may()}")
             return path
 
@@ -166,6 +166,11 @@ def login() -> str:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def may(path: Path, what: int) -> bool:
+    """Whether this user may read (`os.R_OK`) or write (`os.W_OK`) it, by the rights that are in force."""
+    return os.access(path, what, effective_ids=os.access in os.supports_effective_ids)
 
 
 def who_may() -> str:
