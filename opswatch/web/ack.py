@@ -63,7 +63,10 @@ def add_links(app: FastAPI, door: Door) -> None:
 def _read(door: Door, token: str) -> Sentence:
     if len(token) > TOKEN_MAX:
         raise BadLink("too long")
-    return door.office.links.read(token, door.now())
+    sentence = door.office.links.read(token, door.now())
+    if sentence.person not in door.plan.people:
+        raise LinkOver("its person is not here any more")  # and whoever holds it is told nothing of those who are
+    return sentence
 
 
 def _command(door: Door, sentence: Sentence) -> Command | None:

@@ -237,7 +237,8 @@ def sign_in_page(door: Door, request: Request, *, wrong: str = "", why: str = ""
     """Asks for a token. `why` says what it is needed for, `wrong` what was wrong with the last one."""
     words = door.words(request, None)
     port = (request.scope.get("server") or ("", 0))[1]
-    here = f"http://127.0.0.1:{port}/" if door.office.settings.web.loopback and not request.scope["scheme"] == "https" else ""
+    is_open_here = door.office.settings.web.loopback and request.scope["scheme"] == "http"
+    here = f"http://127.0.0.1:{port}/" if is_open_here else ""
     return door.page(request, "sign_in", words, status=status, wrong=wrong, why=why, here=here)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from opswatch.assemble import Office, open_office
 from opswatch.core.effects import Done, Refuse
 from opswatch.core.events import Acknowledge, Command, NodeStarted, Observed, Open, Tick
 from opswatch.core.model import Failure, Health, Priority, Sample, UnknownReason, Verdict
+from opswatch.errors import StoreUnavailable
 from opswatch.web.health import Health as DaemonHealth
 from opswatch.web.server import WebServer
 
@@ -302,7 +303,8 @@ def web_office(
         yield opened
     finally:
         assert server.stop(), "the web door did not stop"
-        office.close()
+        with suppress(StoreUnavailable):  # A test may have taken it away.
+            office.close()
 
 
 def write_site(folder: Path, *, listen: str, web: str, more: str, config: str = CONFIG) -> Path:
