@@ -107,14 +107,16 @@ def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking:
     """Everything `config check` tells. Makes no store and changes none. Raises ConfigError with every problem."""
     loaded = read_config(path, now(), for_looking=for_looking)
     state, not_asked = State(), ""
-    try:
-        store = open_store(loaded.settings.store, read_only=True)
+    kind, _, place = loaded.settings.store.reveal().partition(":")
+    if kind != "sqlite" or Path(place).exists():  # Before the first start there is nothing to ask.
         try:
-            store.load(state)
-        finally:
-            store.close()
-    except OpswatchError as trouble:
-        not_asked = str(trouble)
+            store = open_store(loaded.settings.store, read_only=True)
+            try:
+                store.load(state)
+            finally:
+                store.close()
+        except OpswatchError as trouble:
+            not_asked = str(trouble)
     overrides, silences = list(state.overrides.values()), list(state.silences.values())
     stored = config.check_stored(loaded, overrides, silences)
     return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked)

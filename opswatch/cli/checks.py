@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from opswatch.core.alerts import Seen
     from opswatch.core.model import Verdict
     from opswatch.core.plan import Check
-    from opswatch.stores.samples import Point
-    from opswatch.views import CheckRow
+    from opswatch.views import CheckRow, Point
 
 BACK = "24h ago"
 BARS = "▁▂▃▄▅▆▇█"

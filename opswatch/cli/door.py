@@ -183,9 +183,11 @@ def in_words() -> Iterator[None]:
     """What the file system refuses is the store that cannot be reached, with the command that fixes it."""
     try:
         yield
-    except PermissionError as refused:
-        raise StoreUnavailable(f"{refused.filename} may not be used by {login()}: {who_may()}") from refused
     except OSError as trouble:
+        if trouble.filename is None:  # No file: a port that is taken, for one.
+            raise OpswatchError(f"the system refused: {trouble.strerror or trouble}") from trouble
+        if isinstance(trouble, PermissionError):
+            raise StoreUnavailable(f"{trouble.filename} may not be used by {login()}: {who_may()}") from trouble
         raise StoreUnavailable(f"{trouble.filename}: {trouble.strerror}") from trouble
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opswatch.cli.acting import TEXT
-from opswatch.cli.door import door
+from opswatch.cli.door import door, in_words
 from opswatch.cli.groups import DONE, REFUSED, Group, is_json
 from opswatch.cli.shown import print_json, print_markdown
 from opswatch.cli.values import ROSTER
@@ -17,27 +17,29 @@ def dutylog() -> None:
 
 
 @dutylog.command("show")
-@click.option("--roster", type=ROSTER, metavar="R", help="Of this roster; default: the first one.")
+@click.option("--roster", type=ROSTER, metavar="R", help="Of this roster; default: each.")
 @click.option("--at", metavar="T", help="Of the shift that covers this time; default: the running one.")
 @is_json
 def show(roster: str | None, at: str | None, as_json: bool) -> int:
     """The duty log of a shift, as Markdown.
 
     \b
-    opswatch dutylog show --roster primary --at 'yesterday 12:00'
+    opswatch dutylog show --roster primary --at '12h ago'
     """
     from opswatch.core.effects import Refuse
+    from opswatch.views import utc
 
     office = door().office()
     known = list(office.plan.rosters)
-    name = roster or next(iter(known), "")
-    if name not in known:
-        door().show_answer(Refuse("unknown_roster", {"roster": name, "known": ", ".join(known)}), as_json=as_json)
+    if roster is not None and roster not in known:
+        door().show_answer(Refuse("unknown_roster", {"roster": roster, "known": ", ".join(known)}), as_json=as_json)
         return REFUSED
     when = door().instant(at, "--at") if at is not None else office.now()
-    text = office.views.duty_log(name, when)
+    _, language = door().reader()
+    with in_words():
+        text = office.views.duty_log(roster, when, language, data_dir=office.settings.data_dir)
     if as_json:
-        print_json({"roster": name, "markdown": text})
+        print_json({"roster": roster, "at": utc(when), "markdown": text})
     else:
         print_markdown(text)
     return DONE

@@ -15,7 +15,7 @@ from opswatch.cli.values import PERSON, SPAN
 from opswatch.clock import monotonic_s
 
 if TYPE_CHECKING:
-    from opswatch.stores import MessageRow
+    from opswatch.views import MessageRow
 
 POLL_S = 0.1
 

@@ -49,12 +49,17 @@ def performance(sample: Sample, limit: Limit | None) -> str:
     label = label.replace("=", "_").replace("'", "''")
     quoted = f"'{label}'" if re.search(r"[\s']", label) else label
     given = [_range(limit.warn), _range(limit.crit)] if limit is not None else []
-    return ";".join([f"{quoted}={sample.value:.10g}{_UNITS.get(sample.unit, '')}", *given]).rstrip(";")
+    return ";".join([f"{quoted}={_digits(sample.value)}{_UNITS.get(sample.unit, '')}", *given]).rstrip(";")
 
 
 def counter(name: str, value: int) -> str:
     """A bare number as performance data."""
     return f"{name}={value}"
+
+
+def _digits(value: float) -> str:
+    """Without an exponent, which some readers refuse."""
+    return f"{value:.9f}".rstrip("0").rstrip(".")
 
 
 def _range(text: str | None) -> str:

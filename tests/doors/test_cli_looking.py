@@ -172,7 +172,8 @@ def test_a_probe_that_hangs_is_given_up_in_time(terminal: Terminal):
     [
         (Sample("used_pct", 93.25, "%", "/var"), Limit("> 80", "> 90"), "'used_pct /var'=93.25%;~:80;~:90"),
         (Sample("free", 5, "bytes"), Limit("< 10", "<= 2"), "free=5B;10:;2:"),
-        (Sample("lag_s", 1e-05, "s"), Limit(None, "@10:20"), "lag_s=1e-05s;;@10:20"),
+        (Sample("lag_s", 1e-05, "s"), Limit(None, "@10:20"), "lag_s=0.00001s;;@10:20"),
+        (Sample("free", 8.463545139e10, "B"), None, "free=84635451390B"),
         (Sample("it's", 1, "jobs"), None, "'it''s'=1"),
         (Sample("a=b", 1, ""), Limit("== 3"), "a_b=1"),
     ],
