@@ -1,4 +1,4 @@
-"""What a chat door needs of the house: commands carried out, questions answered in words, people and cards recognised."""
+"""What a chat door needs of the house: commands carried out, questions answered, people and cards recognised."""
 
 from __future__ import annotations
 

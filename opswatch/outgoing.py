@@ -22,7 +22,6 @@ from opswatch.links import Links
 from opswatch.playbooks import Playbooks
 from opswatch.stores import Promise, Store
 
-
 FIRST_STEP_MAX = 200
 
 
