@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 from opswatch.core import dutylog
 from opswatch.core.duties import Duty, duties, duty_at
 from opswatch.core.dutylog import DutyLog
 from opswatch.core.effects import Entry
+from opswatch.core.escalation import KEEP_RESOLVED
 from opswatch.core.model import Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Incident
@@ -84,7 +84,7 @@ class DutyLogs:
             entries,
             duty,
             self.plan,
-            before=self._before(duty, entries),
+            before=self._before(duty, entries, now),
             after=self._after(duty, now),
             stage=stage_of(duty, now),
             is_cut=len(stored) == ENTRIES_MAX,
@@ -95,19 +95,28 @@ class DutyLogs:
         first = self._store.timeline(limit=1)
         return first[0].entry.at if first else None
 
-    def _before(self, duty: Duty, entries: Iterable[Entry]) -> Iterable[Entry]:
+    def _before(self, duty: Duty, entries: Sequence[Entry], now: datetime) -> Iterator[Entry]:
         """The earlier story of incidents that were open when it began, or that something was done to in it."""
-        inside = list(entries)
-        begun_here = {entry.incident for entry in inside if entry.kind == "triggered"}
-        numbers = {entry.incident for entry in inside if entry.incident} - begun_here
-        known = {one.number: one for one in (*self._store.incidents(), *self._store.incidents(include_resolved=True))}
-        numbers |= {one.number for one in known.values() if _was_open(one, duty.start)}
-        newest = sorted((number for number in numbers if number is not None), reverse=True)[:OLDER_MAX]
-        stories = (
-            self._store.timeline(incident=number, end=duty.start, kinds=dutylog.KINDS, limit=STORY_MAX)
-            for number in reversed(newest)
-        )
-        return [one.entry for one in chain.from_iterable(stories)]
+        begun_here = {entry.incident for entry in entries if entry.kind == "triggered"}
+        touched = {entry.incident for entry in entries if entry.incident is not None} - begun_here
+        known = {one.number: one for one in self._incidents(duty, now) if _was_open(one, duty.start)}
+        # Those in which something happened come first: with very many, the rest are told as they are known now.
+        wanted = [*sorted(touched - {None}), *sorted(known.keys() - touched, reverse=True)]
+        for number in wanted[:OLDER_MAX]:
+            story = self._store.timeline(incident=number, end=duty.start, kinds=dutylog.KINDS, limit=STORY_MAX)
+            yield from (one.entry for one in story)
+        for number in wanted[OLDER_MAX:]:
+            if number in known:
+                yield from _in_short(known[number], duty.start)
+
+    def _incidents(self, duty: Duty, now: datetime) -> list[Incident]:
+        """Those that may have been open during it. The state has them for a while after they are resolved; for a log
+        that is caught up late the newest of all are looked at."""
+        self._desk.refresh()
+        with self._desk.looking() as (state, _):
+            known = list(state.incidents.values())
+        is_long_ago = now - duty.end > KEEP_RESOLVED - LATE
+        return known + (self._store.incidents(include_resolved=True) if is_long_ago else [])
 
     def _after(self, duty: Duty, now: datetime) -> Iterable[Entry]:
         """Nodes that came up after its end: they may have been down over it."""
@@ -134,6 +143,19 @@ def _was_open(incident: Incident, at: datetime) -> bool:
     """Whether it may have been open at `at`; its own story says exactly."""
     is_over = incident.status is Status.RESOLVED and incident.resolved_at is not None and incident.resolved_at < at
     return incident.opened_at < at and not is_over
+
+
+def _in_short(incident: Incident, at: datetime) -> Iterator[Entry]:
+    """What is known of an incident now, as the entries it may have had before `at`."""
+    facts = {
+        "title": incident.title,
+        "service": incident.service,
+        "priority": str(incident.priority),
+        "policy": incident.policy,
+    }
+    yield Entry(incident.opened_at, "triggered", incident.number, facts=facts)
+    if incident.acked_at is not None and incident.acked_at < at:
+        yield Entry(incident.acked_at, "acknowledged", incident.number, by=incident.owner)
 
 
 def _utc(at: datetime) -> str:

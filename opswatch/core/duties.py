@@ -70,6 +70,8 @@ def log_spans(shift: Shift, zone: str) -> list[Span]:
 def duties(rosters: Rosters, plan: Plan, overrides: Iterable[Override], start: datetime, end: datetime) -> list[Duty]:
     """Every duty that overlaps [start, end), whole, roster by roster in the order of the file and then in time. A plan
     without rosters has one per local day."""
+    if start >= end:
+        return []
     if not plan.rosters:
         return [Duty(None, plan.timezone, *day) for day in _days(plan.timezone, start, end)]
     ours = tuple(overrides)

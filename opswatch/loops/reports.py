@@ -11,6 +11,7 @@ from opswatch import logs, records
 from opswatch.core.duties import Duty
 from opswatch.desk import Desk
 from opswatch.dutylogs import KIND, LATE, DutyLogs
+from opswatch.errors import StoreUnavailable
 from opswatch.loops import Loop
 from opswatch.records import Folder, NotOurs
 from opswatch.render.dutylog import ASKS, CLOSED, duty_log
@@ -70,10 +71,15 @@ class Records(Loop):
         self._look_for_answers(now)
         self._next_end = None if not is_whole else min((duty.end + LATE for duty in self._running), default=None)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether logs of shifts that are over still wait to be closed."""
+        return bool(self._behind)
+
     def _is_due(self, now: datetime) -> bool:
         if self._looked_at is None or not timedelta(0) <= now - self._looked_at < EVERY:
             return True
-        return self._next_end is not None and (bool(self._behind) or self._next_end <= now)
+        return self._next_end is not None and (self.is_behind or self._next_end <= now)
 
     def _forget(self) -> None:
         """Another node writes; what it did not write is caught up when the lease comes back."""
@@ -93,10 +99,10 @@ class Records(Loop):
     def _close_some(self, now: datetime) -> bool:
         """Close a few of those that are over; False when one could not be written and has to wait."""
         for _ in range(min(CLOSED_AT_ONCE, len(self._behind))):
-            duty = self._behind.popleft()
-            if not self._tried(duty, now, self._close):
-                self._behind.append(duty)
+            if not self._tried(self._behind[0], now, self._close):
+                self._behind.rotate(-1)
                 return False
+            self._behind.popleft()
         return True
 
     def _close(self, duty: Duty, now: datetime) -> None:
@@ -150,8 +156,7 @@ class Records(Loop):
         self._folder.write(duty.name, document)
 
     def _tried(self, duty: Duty, now: datetime, write: Callable[[Duty, datetime], None]) -> bool:
-        """A disk that is full, or a file that cannot be written, holds up no other log; it is tried again in a
-        minute."""
+        """One log's trouble holds up no other. False: the disk is full or the like, try again in a minute."""
         try:
             write(duty, now)
         except NotOurs as trouble:
@@ -159,4 +164,8 @@ class Records(Loop):
         except OSError as trouble:
             log.error("duty log not written", file=duty.name, reason=trouble.strerror or str(trouble))
             return False
+        except StoreUnavailable:
+            raise
+        except Exception:  # A mistake of ours in one log; the next daemon that comes up tries it again.
+            log.exception("duty log not written", file=duty.name)
         return True

@@ -137,7 +137,7 @@ def _short(writer: Writer, log: DutyLog) -> str:
 
 def _counted_incidents(writer: Writer, lines: Sequence[Line]) -> str:
     counts = Counter(line.priority for line in lines)
-    split = writer.join(f"{counts[priority]} {priority}" for priority in sorted(counts))
+    split = writer.join(f"{counts[priority]} {priority}" for priority in sorted(counts) if priority)
     return writer.counted("dutylog.incidents", len(lines), split=split)
 
 
@@ -174,7 +174,7 @@ def _row(writer: Writer, line: Line) -> list[str]:
     nobody = "dutylog.unanswered" if line.paged else "dutylog.none"
     return [
         str(line.number),
-        f"**{line.priority}** {_what(writer, line)}",
+        _what(writer, line),
         _opened(writer, line),
         paged or writer.say("dutylog.none"),
         _acked(writer, line) or writer.say(nobody),
@@ -186,7 +186,8 @@ def _what(writer: Writer, line: Line) -> str:
     title = safe(line.title) or writer.say("dutylog.untitled", number=line.number)
     title = title if len(title) <= TITLE_MAX else title[: TITLE_MAX - 1].rstrip() + "…"
     service = safe(writer.service(line.service))
-    return f"{service}: {title}" if service else title
+    priority = f"**{line.priority}** " if line.priority else ""
+    return priority + (f"{service}: {title}" if service else title)
 
 
 def _opened(writer: Writer, line: Line) -> str:
@@ -220,7 +221,7 @@ def _sentence(writer: Writer, line: Line) -> str:
     return writer.say(
         "dutylog.incident_line",
         number=f"#{line.number}",
-        title=f"**{line.priority}** {_what(writer, line)}",
+        title=_what(writer, line),
         opened=_opened(writer, line),
         paged=writer.say("dutylog.then").join(writer.name(person) for person in line.paged),
         acked=_acked(writer, line),
@@ -260,7 +261,7 @@ def _open(writer: Writer, log: DutyLog) -> tuple[dict[str, object], Facts]:
             writer.say(
                 "dutylog.open_line",
                 number=f"#{line.number}",
-                title=f"**{line.priority}** {_what(writer, line)}",
+                title=_what(writer, line),
                 since=_opened(writer, line),
                 owner=writer.say("dutylog.owner" if owner else "dutylog.owner_nobody", person=owner),
             )
@@ -376,7 +377,7 @@ def _notes(writer: Writer, log: DutyLog, has_words: bool) -> tuple[dict[str, obj
     if log.is_over:
         people = writer.join(writer.name(person) for person in log.duty.people)
         asks = [writer.say("dutylog.note_missing_closed", people=people)] if is_missing else []
-        facts = {**facts, **{ASKS: line for line in asks}}
+        facts = {**facts, **dict.fromkeys([ASKS] if asks else [], "".join(asks))}
     else:
         asks = [*([writer.say("dutylog.note_missing")] if is_missing else []), writer.say("dutylog.note_hint")]
     return section | {"asks": asks}, facts
