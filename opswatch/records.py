@@ -119,7 +119,8 @@ def tells(text: str, fact: str) -> bool:
 
 def for_reading(text: str) -> str:
     """The text without markers and seals, for a terminal or a chat."""
-    return re.sub(r"\n{3,}", "\n\n", _COMMENT_LINE.sub("", text)).strip() + "\n"
+    apart = _MARK.sub("", text)  # A blank line in its place: what people add right below is a paragraph of its own.
+    return re.sub(r"\n(?:[ \t]*\r?\n){2,}", "\n\n", _COMMENT_LINE.sub("", apart)).strip() + "\n"
 
 
 def key(*facts: object) -> str:

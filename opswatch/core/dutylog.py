@@ -13,7 +13,10 @@ from opswatch.core.model import Status
 from opswatch.core.plan import Plan
 
 __all__ = [
+    "AHEAD",
+    "CLOSED",
     "KINDS",
+    "RUNNING",
     "Duty",
     "DutyLog",
     "Failure",

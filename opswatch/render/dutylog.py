@@ -8,7 +8,7 @@ from datetime import timedelta
 from statistics import median
 
 from opswatch.core.duties import Duty
-from opswatch.core.dutylog import DutyLog, Failure, Line, OfPerson
+from opswatch.core.dutylog import AHEAD, DutyLog, Failure, Line, OfPerson
 from opswatch.core.effects import Entry
 from opswatch.core.plan import Plan
 from opswatch.records import Document, key
@@ -39,7 +39,7 @@ def duty_log(log: DutyLog, plan: Plan, *, language: str | None = None, has_words
     pages, page_facts = _pages(writer, log)
     sections, section_facts = _sections(writer, log)
     notes, note_facts = _notes(writer, log, has_words)
-    state = writer.say(f"dutylog.{log.stage}", at=writer.when(log.duty.end))
+    state = writer.say(f"dutylog.{log.stage}", at=writer.when(log.duty.end)) if log.stage != AHEAD else ""
     text = fill_template(
         "dutylog.md.j2",
         title=_title(writer, log.duty),
@@ -118,6 +118,8 @@ def _remarks(writer: Writer, log: DutyLog) -> list[str]:
 def _short(writer: Writer, log: DutyLog) -> str:
     """The night in one line."""
     pages = sum(one.pages for one in log.people)
+    if log.stage == AHEAD:
+        return writer.say("dutylog.ahead")
     if not (log.incidents or pages or log.open_items):
         parts = [writer.say("dutylog.quiet")]
     else:
@@ -378,6 +380,8 @@ def _notes(writer: Writer, log: DutyLog, has_words: bool) -> tuple[dict[str, obj
         people = writer.join(writer.name(person) for person in log.duty.people)
         asks = [writer.say("dutylog.note_missing_closed", people=people)] if is_missing else []
         facts = {**facts, **dict.fromkeys([ASKS] if asks else [], "".join(asks))}
+    elif log.stage == AHEAD:
+        asks = []
     else:
         asks = [*([writer.say("dutylog.note_missing")] if is_missing else []), writer.say("dutylog.note_hint")]
     return section | {"asks": asks}, facts

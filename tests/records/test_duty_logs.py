@@ -408,7 +408,8 @@ def test_the_log_can_be_asked_for_without_a_file(room: Callable[..., Room]):
     text = here.views.duty_log()
     assert "03:14 by Bo, after 7m" in text and "<!--" not in text
     assert here.views.duty_log("primary", at=MONDAY_9AM).startswith("# Duty log: primary, Mon 16 Nov 2026")
-    assert "_This shift has not begun._" in here.views.duty_log("primary", at=MONDAY_9AM)
+    ahead = here.views.duty_log("primary", at=MONDAY_9AM)
+    assert "**This shift has not begun.**" in ahead and "Quiet" not in ahead and ahead.endswith("## Notes\n")
     assert here.views.duty_log(language="zh").startswith("# 值班日志")
     with pytest.raises(KeyError):
         here.views.duty_log("nobody-has-this")
@@ -419,10 +420,11 @@ def test_what_people_wrote_into_the_file_is_shown_with_it(room: Callable[..., Ro
     a_night(here)
     here.keep()
     with here.file(NIGHT).open("a", encoding="utf-8") as file:
-        file.write("\nCall the bank. Ana\n")
+        file.write("Call the bank. Ana\n")
     here.says(Note(1, "a second one", by="bo"))
     text = here.views.duty_log(data_dir=here.folder)
     assert "Call the bank. Ana" in text and "a second one" in text
+    assert "\n\nCall the bank" in text, "a paragraph of its own"
     assert "Call the bank" not in here.views.duty_log()
 
 
