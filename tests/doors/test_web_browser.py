@@ -16,9 +16,10 @@ pytestmark = pytest.mark.needs("chromium")
 # The contrast of WCAG 2 for every piece of text against what is painted behind it; those under 4.5 (3 for large text).
 FAINT = """
 (() => {
-  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m.length > 3 ? m[3] : 1]; };
-  const light = ([r, g, b]) => [r, g, b].map((v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; })
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number);
+    return [m[0], m[1], m[2], m.length > 3 ? m[3] : 1]; };
+  const linear = (v) => v <= 10.03 ? v / 3294.6 : ((v / 255 + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => .2126 * linear(r) + .7152 * linear(g) + .0722 * linear(b);
   const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
   const behind = (el) => { let c = [0, 0, 0, 0];
     for (let e = el; e; e = e.parentElement) { const b = parse(getComputedStyle(e).backgroundColor);
@@ -34,17 +35,17 @@ FAINT = """
     for (let e = el; e; e = e.parentElement) opacity *= Number(getComputedStyle(e).opacity);
     ink = over([ink[0], ink[1], ink[2], ink[3] * opacity], paper);
     const [hi, lo] = [light(ink), light(paper)].sort((a, b) => b - a);
-    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && Number(style.fontWeight) >= 700);
-    const ratio = (hi + .05) / (lo + .05);
-    if (ratio < (large ? 3 : 4.5)) bad.push(`${ratio.toFixed(2)} ${el.className || el.tagName}: ${el.textContent.trim().slice(0, 40)}`);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const ratio = (hi + .05) / (lo + .05), said = el.textContent.trim().slice(0, 40);
+    if (ratio < (large ? 3 : 4.5)) bad.push(`${ratio.toFixed(2)} ${el.className || el.tagName}: ${said}`);
   }
   return bad;
 })()
 """
 # What a finger cannot hit.
 SMALL = """
-[...document.querySelectorAll("main button, main summary, main .incident > a")].filter((e) => e.getBoundingClientRect().height < 40)
-  .map((e) => e.outerHTML.slice(0, 80))
+[...document.querySelectorAll("main button, main summary, main .incident > a")]
+  .filter((e) => e.getBoundingClientRect().height < 40).map((e) => e.outerHTML.slice(0, 80))
 """
 
 
@@ -106,10 +107,20 @@ def test_a_page_fits_is_readable_and_runs_clean(shown: WebOffice, tab: Tab, tmp_
     assert [line for line in tab.trouble if not any(code in line for code in allowed)] == []
 
 
+def test_faint_text_and_small_buttons_would_be_noticed(shown: WebOffice, tab: Tab):
+    shown.clock.monotonic += 3600
+    tab.opens(address(shown, "link"))
+    tab.runs(
+        "document.querySelector('h1').style.color = '#aaa', document.querySelector('button.wide').style = 'all: unset'"
+    )
+    assert [line for line in tab.runs(FAINT) if "H1" in line]
+    assert tab.runs(SMALL)
+
+
 def test_the_dashboard_is_all_there(shown: WebOffice, tab: Tab):
     shown.clock.monotonic += 3600
     tab.opens(address(shown, "/"), size=DESKTOP)
-    assert tab.runs("document.title") == "One incident waits for an answer · acme · opswatch"
+    assert tab.runs("document.title") == "One incident waits for an answer · acme"
     assert tab.runs("document.querySelectorAll('li.incident').length") == 3
     assert tab.runs("document.querySelectorAll('li.duty').length") == 3
     aside = tab.runs("document.querySelector('.duties').getBoundingClientRect().left")

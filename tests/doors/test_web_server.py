@@ -1,4 +1,4 @@
-"""The web door as a server: it binds or says why not, stops in time, keeps its hands off signals, bears rude clients."""
+"""The web door as a server: it binds or says why not, stops in time, leaves signals alone, bears rude clients."""
 
 from __future__ import annotations
 
@@ -193,9 +193,13 @@ def test_who_connects_and_says_nothing_is_shown_out(site: WebOffice, monkeypatch
 
 def test_who_begins_a_second_request_and_stops_is_too(site: WebOffice, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(server, "HEADERS_TIMEOUT_S", 0.1)
-    answer = talk(site, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HT")
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert b"alive" in answer
+    with socket.create_connection(("127.0.0.1", site.server.port), timeout=20) as raw:
+        raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"alive\n"):
+            answer += raw.recv(65536)
+        raw.sendall(b"GET / HT")
+        assert raw.recv(65536) == b""
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(site: WebOffice, monkeypatch: pytest.MonkeyPatch):
@@ -220,7 +224,7 @@ def test_a_body_in_chunks_is_counted(site: WebOffice):
     "request_",
     [
         b"\x16\x03\x01\x02\x00\x01\x00",
-        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / SPDY/3",
         b"G" * 40_000,
         b"GET / HTTP/1.1\r\nX: " + b"y" * 40_000,
     ],
