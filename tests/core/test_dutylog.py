@@ -23,6 +23,7 @@ from opswatch.core.events import (
     Reassign,
     Resolve,
     SendFailed,
+    SetPriority,
 )
 from opswatch.core.model import Priority, Role, Status
 from opswatch.core.plan import Layer, Level, Plan, Policy, Roster, Route
@@ -246,6 +247,22 @@ def test_a_page_that_nobody_answers_is_counted_as_too_late_for_each():
     people = {one.person: one for one in log_of(story).people}
     assert (people["ana"].passed, people["bo"].passed) == (1, 1)
     assert all(not one.answers for one in people.values())
+
+
+def test_who_is_asked_anew_because_it_got_worse_was_not_too_late():
+    ladder = (Level(("roster:primary",), 5 * MINUTE),)
+    policies = {"standard": Policy("standard", ladder), "urgent": Policy("urgent", ladder)}
+    routes = (Route("urgent", priorities=frozenset({Priority.P0})), Route("standard"))
+    story = Story(two_on_a_ladder(policies=policies, routes=routes))
+    story.fails()
+    story.passes(minutes=2)
+    story.says(SetPriority(1, Priority.P0, by="lead"))
+    story.passes(minutes=1)
+    story.acks("ana")
+    log = log_of(story)
+    ana = log.people[0]
+    assert (ana.pages, ana.answers, ana.passed) == (2, (3 * MINUTE,), 0)
+    assert (log.incidents[0].priority, [deed.kind for deed in log.incidents[0].deeds]) == ("P0", ["raised"])
 
 
 def test_a_reminder_is_a_page_that_asks_for_no_answer():
