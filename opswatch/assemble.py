@@ -19,7 +19,7 @@ from opswatch.core.plan import Check, Person, Plan
 from opswatch.core.spans import say_span
 from opswatch.core.state import alert_key
 from opswatch.desk import Desk
-from opswatch.errors import OpswatchError, Problem
+from opswatch.errors import OpswatchError, Problem, StoreUnavailable
 from opswatch.links import Links, key_of
 from opswatch.stores import Store, open_store
 from opswatch.views import Views
@@ -86,8 +86,15 @@ def open_office(
     settings = loaded.settings
     settings.data_dir.mkdir(mode=DATA_DIR_MODE, parents=True, exist_ok=True)
     store = open_store(settings.store, checkpoints=is_daemon)
-    if is_daemon or store.missing_migrations():
+    missing = [] if is_daemon else store.missing_migrations()
+    if is_daemon or any(name.startswith("0001") for name in missing):
         store.migrate()
+    elif missing:
+        store.close()
+        raise StoreUnavailable(
+            f"the store is older than this opswatch (it lacks {', '.join(missing)}): restart the daemon, "
+            "or run opswatch db migrate"
+        )
     desk = Desk(store, Engine(loaded.plan, linear_fullmatch()), now)
     links = Links(settings.public_url, key_of(settings.data_dir))
     return Office(loaded, store, desk, Views(desk, store, now), links, now)
