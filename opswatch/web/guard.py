@@ -76,8 +76,8 @@ class Guard:
             await self._app(scope, _replay(body, receive), answer.send)
         finally:
             self._at_once -= not is_for_machines
-        if answer.status in (401, 403):
-            self._buckets["stranger"].wait_s(client.key)
+        # Who goes on after that is refused, and not logged: the log must not be a stranger's to fill.
+        if answer.status in (401, 403) and not self._buckets["stranger"].wait_s(client.key):
             log.info("request refused", client=client.address, path=_no_token(scope["path"]), status=answer.status)
 
     def _wait_s(self, scope: Scope, client: Client) -> float:

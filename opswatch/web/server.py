@@ -177,6 +177,7 @@ def _config(app: object, tls_cert: Path | None, tls_key: Path | None) -> uvicorn
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",  # that it starts and stops is ours to say
         access_log=False,
         proxy_headers=False,
         server_header=False,

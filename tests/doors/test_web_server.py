@@ -265,6 +265,18 @@ def test_guessing_tokens_ends_soon(site: WebOffice):
     assert site.stranger("GET", "/healthz").status_code == 200
 
 
+def test_a_mistake_of_ours_is_a_page_and_a_line_in_the_log(
+    site: WebOffice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(type(site.office.views), "status", lambda views: 1 // 0)
+    html, api = site.get("/"), site.get("/api/v1/status")
+    assert (html.status_code, api.status_code) == (500, 500)
+    assert "That is our mistake" in html.text
+    assert api.json() == {"error": "That is our mistake, and it is in the log."}
+    assert "ZeroDivisionError" not in html.text
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_a_crowd_gets_503_and_health_still_answers(site: WebOffice, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(guard, "AT_ONCE_MAX", 0)
     assert site.get("/").status_code == 503
