@@ -128,6 +128,18 @@ def test_the_dashboard_is_all_there(shown: WebOffice, tab: Tab):
     assert tab.runs("getComputedStyle(document.querySelector('summary')).cursor") == "pointer"
 
 
+def test_the_headline_and_the_banners_are_as_wide_as_the_page(tab: Tab, tmp_path: Path):
+    """Whatever their tone: a first look, observe mode."""
+    from tests.doors import web_office as harness
+
+    config = harness.CONFIG.replace('node = "ops-1"', 'node = "ops-1"\nmode = "observe"')
+    with web_office(tmp_path, config=config) as site:
+        tab.opens(address(site, "/"), size=DESKTOP)
+        wide = tab.runs("document.querySelector('main').getBoundingClientRect().width")
+        for name in (".headline.note", "main > .banner.note"):
+            assert tab.runs(f"document.querySelector('{name}').getBoundingClientRect().width") == wide
+
+
 def test_on_a_phone_incidents_come_first_then_people(shown: WebOffice, tab: Tab):
     shown.clock.monotonic += 3600
     tab.opens(address(shown, "/"), size=PHONE)
