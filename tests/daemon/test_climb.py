@@ -122,3 +122,19 @@ def test_the_signed_link_of_a_page_acknowledges_by_post_and_not_by_get(installed
     assert requests.post(link, timeout=5).status_code == 200
     (row,) = box.json("list")
     assert (row["status"], row["owner"]) == ("acknowledged", "ana")
+
+
+def test_on_postgresql_it_pages_is_killed_and_is_answered(installed, receiver, postgres_url):
+    box = installed(wait="3s", store=postgres_url)
+    box.start()
+    box.fails()
+    receiver.wait(page_for("ana"))
+    box.kill()
+    box.start()
+    receiver.wait(page_for("bo"))
+    box.says("ack", "1", "--as", "bo")
+    receiver.wait(lambda body: body["kind"] == "update" and body["event"] == "acknowledged")
+    box.recovers()
+    receiver.wait(lambda body: body["kind"] == "update" and body["event"] == "resolved")
+    assert box.json("list") == []
+    assert box.stop() == 0
