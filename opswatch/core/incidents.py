@@ -148,7 +148,7 @@ def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
 def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, *, by: str | None = None) -> Incident:
     """The priority rose: it is routed again. Another policy starts at its level 1; under the same one, people already
     paged get the new priority's steps now; an acknowledgement is broken, and owner and level 1 are paged."""
-    waits = incident.held_until is not None or incident.snoozed_until is not None
+    waits = incident.held_until is not None  # A silence delays a rise too; a snooze was of something less bad.
     breaks_ack = incident.status is ACKNOWLEDGED and not waits
     m.record(
         "raised",
@@ -158,9 +158,11 @@ def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, 
         priority=str(priority),
         why=why,
         breaks_ack=breaks_ack or None,
+        ends_snooze=True if incident.snoozed_until is not None and not waits else None,
     )
     owner = incident.owner
-    incident = replace(incident, priority=priority, why=why)
+    snoozed_until = incident.snoozed_until if waits else None
+    incident = replace(incident, priority=priority, why=why, snoozed_until=snoozed_until)
     policy = escalation.route(m, incident)
     same = policy == incident.policy
     incident = replace(incident, policy=policy)

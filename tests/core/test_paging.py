@@ -324,6 +324,16 @@ def test_a_rise_breaks_an_acknowledgement_and_pages_owner_and_level_one():
     assert story.paged() == ["ana", "bo"]
 
 
+def test_a_rise_ends_a_snooze_that_was_given_to_something_less_bad():
+    story = Story(two_levels())
+    story.fails("db")
+    story.says(Snooze(1, timedelta(hours=2), by="ana"))
+    story.paged()
+    story.says(SetPriority(1, Priority.P0, by="bo"))
+    assert story.paged() == ["ana"]
+    assert story.incident().snoozed_until is None
+
+
 def test_the_owners_own_change_never_breaks_their_acknowledgement():
     story = Story(two_levels())
     story.fails("db")
