@@ -14,11 +14,14 @@ from opswatch.core.effects import Recheck
 from opswatch.core.matching import labels_of
 from opswatch.core.model import Health, Sample, Status, UnknownReason, Verdict
 from opswatch.core.moment import Moment
-from opswatch.core.plan import Check, Limit
+from opswatch.core.norms import Norm
+from opswatch.core.plan import Check
 from opswatch.core.state import Alert, Watch, alert_key
 
 COUNT_MAX = 1_000_000
 GONE = "no longer reported"
+Norms = Mapping[tuple[str, str], Norm]  # (item, sample)
+NO_NORMS: Norms = {}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -34,9 +37,13 @@ class Seen:
     reason: UnknownReason | None = None
     levels: Mapping[str, Health] = field(default_factory=dict)
     broken: tuple[str, ...] = ()  # limits that are broken, in words: "used_pct 93.1 %: crit at > 90"
+    notes: tuple[str, ...] = ()  # baselines that judge nothing yet: "orders: learning, 9 of 28 days"
 
 
-def observe(m: Moment, check: Check, target: str, verdict: Verdict) -> None:
+GONE_SEEN = Seen(Health.OK, GONE)
+
+
+def observe(m: Moment, check: Check, target: str, verdict: Verdict, norms: Norms = NO_NORMS) -> None:
     """Take one verdict in. A result that is not newer than the last one changes nothing (SPEC 2.1)."""
     whole = m.draft.watch(alert_key(check.id, target)) or Watch(check.id, target)
     if whole.seen_at is not None and verdict.at <= whole.seen_at:
@@ -44,7 +51,7 @@ def observe(m: Moment, check: Check, target: str, verdict: Verdict) -> None:
     before = {watch.item: watch for key in m.draft.item_keys(check.id, target) if (watch := m.draft.watch(key))}
     before[""] = whole
     confirming = False
-    for item, seen in judge(check, verdict, before).items():
+    for item, seen in judge(check, verdict, before, norms).items():
         watch = before.get(item) or Watch(check.id, target, item)
         after = count(check, watch, seen, verdict)
         _keep_watch(m, after, memory=verdict.memory if verdict.memory is not None else whole.memory)
@@ -54,44 +61,45 @@ def observe(m: Moment, check: Check, target: str, verdict: Verdict) -> None:
         m.effects.append(Recheck(check.id, target, verdict.at + check.retry))
 
 
-def judge(check: Check, verdict: Verdict, before: Mapping[str, Watch]) -> dict[str, Seen]:
+def judge(check: Check, verdict: Verdict, before: Mapping[str, Watch], norms: Norms = NO_NORMS) -> dict[str, Seen]:
     """Each item's health by the check's limits and the probe's own failures. An item that a complete verdict no
-    longer mentions is good; a verdict that cannot tell says nothing about the items."""
+    longer mentions is good; a verdict that cannot tell says nothing about the items. `norms` is how each (item, sample)
+    usually is at this hour, for limits with a baseline."""
     if verdict.unknown is not None:
         return {"": Seen(Health.UNKNOWN, verdict.sentence, verdict.unknown)}
     named = [sample.item for sample in verdict.samples] + [failure.item for failure in verdict.failures]
     return {
-        item: _judge_item(check, verdict, item, before.get(item), is_named=item == "" or item in named)
+        item: _judge_item(check, verdict, item, before.get(item), norms) if item == "" or item in named else GONE_SEEN
         for item in dict.fromkeys(["", *before, *named])
     }
 
 
-def _judge_item(check: Check, verdict: Verdict, item: str, watch: Watch | None, *, is_named: bool) -> Seen:
-    if not is_named:
-        return Seen(Health.OK, GONE)
+def _judge_item(check: Check, verdict: Verdict, item: str, watch: Watch | None, norms: Norms) -> Seen:
     levels: dict[str, Health] = {}
     words: list[tuple[Health, str]] = []
     broken: list[str] = []
+    notes: list[str] = []
     for sample in verdict.samples:
         limit = check.limits.get(sample.name)
         if sample.item == item and limit is not None:
-            level = limits.judge(limit, sample.value, watch.levels.get(sample.name, Health.OK) if watch else Health.OK)
+            before = watch.levels.get(sample.name, Health.OK) if watch else Health.OK
+            norm = norms.get((item, sample.name))
+            level = limits.judge(limit, sample.value, before, norm)
             levels[sample.name] = level
             words.append((level, ""))
-            if level is not Health.OK:
-                broken.append(_broken(sample, level, limit))
+            # For the page: a number without its limit says nothing at 3 a.m.
+            broken += [f"{_say(sample)}: {which}" for which in limits.broken(limit, sample.value, before, norm)]
+            if learning := limits.learning(limit, norm):
+                notes.append(f"{sample.name}: {learning}")
     words += [(failure.health, failure.sentence) for failure in verdict.failures if failure.item == item]
     health, said = max(words, key=lambda word: word[0].rank, default=(Health.OK, ""))
     sentence = said or verdict.sentences.get(item) or verdict.sentence
     reason = UnknownReason.ERROR if health is Health.UNKNOWN else None
-    return Seen(health, sentence, reason, levels, tuple(broken))
+    return Seen(health, sentence, reason, levels, tuple(broken), tuple(notes))
 
 
-def _broken(sample: Sample, level: Health, limit: Limit) -> str:
-    """Which limit, for the page: a number without its limit says nothing at 3 a.m."""
-    text = limit.crit if level is Health.CRIT else limit.warn
-    gap = f", clears {limit.clear:g} past it" if limit.clear else ""
-    return f"{sample.name} {sample.value:.6g} {sample.unit}".rstrip() + f": {level} at {text}{gap}"
+def _say(sample: Sample) -> str:
+    return f"{sample.name} {sample.value:.6g} {sample.unit}".rstrip()
 
 
 def count(check: Check, watch: Watch, seen: Seen, verdict: Verdict) -> Watch:
@@ -119,6 +127,7 @@ def count(check: Check, watch: Watch, seen: Seen, verdict: Verdict) -> Watch:
         levels=seen.levels if seen.reason is None else watch.levels,
         sentence=seen.sentence,
         evidence=(*seen.broken, *verdict.evidence) if seen.health is not Health.OK else (),
+        notes=seen.notes if seen.reason is None else watch.notes,
     )
 
 
@@ -160,6 +169,7 @@ def _fired(m: Moment, watch: Watch) -> Alert:
         check=watch.check,
         target=watch.target,
         item=watch.item,
+        service=m.plan.targets[watch.target].service,
         episode=watch.episode,
         health=watch.confirmed,
         reason=watch.reason if watch.confirmed is Health.UNKNOWN else None,
@@ -170,7 +180,7 @@ def _fired(m: Moment, watch: Watch) -> Alert:
         priority=m.plan.checks[watch.check].on_unknown,
         why="",
     )
-    m.draft.changes.alerts[alert.key] = alert
+    m.draft.put_alert(alert.key, alert)
     alert = classified(m, alert)
     m.record(
         "alert_fired",
@@ -196,7 +206,7 @@ def _changed(m: Moment, alert: Alert, watch: Watch) -> Alert:
         sentence=watch.sentence,
         evidence=watch.evidence,
     )
-    m.draft.changes.alerts[alert.key] = alert
+    m.draft.put_alert(alert.key, alert)
     alert = classified(m, alert)
     m.record(
         "alert_changed",
@@ -227,19 +237,14 @@ def case_of(m: Moment, alert: Alert) -> Case:
     """Everything the rules may ask about this alert."""
     target = m.plan.targets.get(alert.target)
     service = target.service if target else None
-    of_service = m.targets_of(service)
-    failing = sum(
-        any(one.health is Health.CRIT for one in m.draft.alerts_of(target_id))
-        for target_id in (of_service if len(of_service) >= 2 else ())
-    )
     return Case(
         health=alert.health,
         check=alert.check,
         target=alert.target,
         service=service,
         labels=labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health)),
-        failing=failing,
-        targets=len(of_service),
+        failing=m.draft.failing(service) if service else 0,
+        targets=len(m.targets_of(service)),
         lasting=m.now - alert.fired_at,
     )
 
@@ -259,14 +264,14 @@ def announce(m: Moment, alert: Alert) -> None:
                 why=reason.why,
                 until=reason.until,
             )
-        m.draft.changes.alerts[alert.key] = replace(alert, quiet=reason.reason, wake_at=wake_at)
+        m.draft.put_alert(alert.key, replace(alert, quiet=reason.reason, wake_at=wake_at))
         return
     alert = replace(alert, quiet=None, announced=alert.health)
     incident = m.draft.incident(alert.incident) if alert.incident is not None else None
     is_open = incident is not None and incident.status is not Status.RESOLVED
     if incident is not None and (is_open or alert.priority >= incident.priority):
         # Resolved by hand and no worse since: `reopen_after` decides.
-        m.draft.changes.alerts[alert.key] = alert
+        m.draft.put_alert(alert.key, alert)
         m.record("alert_announced", incident=incident.number, alert=alert.key, state=str(alert.health))
         if is_open:
             _worsened(m, alert)
@@ -287,7 +292,8 @@ def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
     if alert.incident is not None and (old := m.draft.incident(alert.incident)) is not None:
         m.record("alert_left", incident=old.number, alert=alert.key)
         incidents.leave(m, old, alert.key)
-    m.draft.changes.alerts[alert.key] = alert = replace(alert, incident=number)
+    alert = replace(alert, incident=number)
+    m.draft.put_alert(alert.key, alert)
     if incident is not None:
         incidents.join(m, incident, alert)
         return
@@ -299,7 +305,7 @@ def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
 def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -> None:
     """It recovered. A problem that ended inside a quiet closes its incident and its card and pages nobody."""
     ended_unannounced = alert.announced is None
-    m.draft.changes.alerts[alert.key] = None
+    m.draft.put_alert(alert.key, None)
     m.record(
         "announced_ended" if ended_unannounced and kind == "alert_cleared" else kind,
         incident=alert.incident,
@@ -320,7 +326,7 @@ def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -
 def due(m: Moment, alert: Alert) -> None:
     """A quiet may have ended, or a `lasting` rule may hold by now."""
     raised = classified(m, alert)
-    m.draft.changes.alerts[alert.key] = raised
+    m.draft.put_alert(alert.key, raised)
     if raised.announced is not raised.health:
         announce(m, raised)
     elif raised.priority < alert.priority:

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from opswatch.core.state import Alert, Incident, Override, Silence, Standing, Watch
+from opswatch.core.model import Health
+from opswatch.core.state import Alert, Incident, Override, Paper, Risk, Silence, Standing, Watch
+
+Crit = dict[str, dict[str, int]]
+"""service → target → how many critical alerts it has; targets without one are left out."""
 
 K = TypeVar("K", int, str)
 V = TypeVar("V")
@@ -22,6 +26,8 @@ class Changes:
     incidents: dict[int, Incident | None] = field(default_factory=dict)
     silences: dict[int, Silence | None] = field(default_factory=dict)
     overrides: dict[int, Override | None] = field(default_factory=dict)
+    risks: dict[int, Risk | None] = field(default_factory=dict)
+    papers: dict[int, Paper | None] = field(default_factory=dict)  # by the incident they are about
     watches: dict[str, Watch | None] = field(default_factory=dict)
     standing: Standing | None = None
     started_at: datetime | None = None  # of this node; not kept in the store
@@ -30,7 +36,8 @@ class Changes:
     @property
     def behind_head(self) -> bool:
         """Whether something must be committed now; watches alone may wait for their batch."""
-        return bool(self.alerts or self.incidents or self.silences or self.overrides or self.standing)
+        kinds = (self.alerts, self.incidents, self.silences, self.overrides, self.risks, self.papers, self.standing)
+        return any(kinds)
 
 
 class Deadlines(Generic[K]):
@@ -78,16 +85,20 @@ class State:
         self.incidents: dict[int, Incident] = {}
         self.silences: dict[int, Silence] = {}
         self.overrides: dict[int, Override] = {}
+        self.risks: dict[int, Risk] = {}
+        self.papers: dict[int, Paper] = {}
         self.watches: dict[str, Watch] = {}
         self.standing = Standing()
         self.started_at: datetime | None = None
         self.fresh_until: datetime | None = None
         self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
         self.groups: dict[str, set[int]] = {}  # group key → incidents kept
-        self.alerting: dict[str, set[str]] = {}  # target → keys of its alerts
+        self.crit: Crit = {}
         self.incident_deadlines: Deadlines[int] = Deadlines()
         self.alert_deadlines: Deadlines[str] = Deadlines()
         self.silence_deadlines: Deadlines[int] = Deadlines()
+        self.risk_deadlines: Deadlines[int] = Deadlines()
+        self.paper_deadlines: Deadlines[int] = Deadlines()
 
     def apply(self, changes: Changes) -> None:
         """Take committed changes over."""
@@ -100,6 +111,12 @@ class State:
             self.silence_deadlines.set(silence_id, silence.ends_at if silence else None)
         for override_id, override in changes.overrides.items():
             _put(self.overrides, override_id, override)
+        for risk_id, risk in changes.risks.items():
+            _put(self.risks, risk_id, risk)
+            self.risk_deadlines.set(risk_id, risk.wake_at if risk else None)
+        for number, paper in changes.papers.items():
+            _put(self.papers, number, paper)
+            self.paper_deadlines.set(number, paper.wake_at if paper else None)
         for key, watch in changes.watches.items():
             self._put_watch(key, watch)
         self.standing = changes.standing or self.standing
@@ -110,12 +127,9 @@ class State:
         before = self.alerts.get(key)
         _put(self.alerts, key, alert)
         self.alert_deadlines.set(key, alert.wake_at if alert else None)
-        if alert is not None and before is None:
-            self.alerting.setdefault(alert.target, set()).add(key)
-        elif alert is None and before is not None:
-            self.alerting[before.target].discard(key)
-            if not self.alerting[before.target]:
-                del self.alerting[before.target]
+        for one, by in ((before, -1), (alert, 1)):
+            if one is not None and one.service is not None and one.health is Health.CRIT:
+                _count(self.crit.setdefault(one.service, {}), one.target, by)
 
     def _put_incident(self, number: int, incident: Incident | None) -> None:
         before = self.incidents.get(number)
@@ -137,6 +151,14 @@ class State:
             self.items.get(f"{before.check}/{before.target}", set()).discard(key)
 
 
+def _count(targets: dict[str, int], target: str, by: int) -> None:
+    count = targets.get(target, 0) + by
+    if count:
+        targets[target] = count
+    else:
+        targets.pop(target, None)
+
+
 def _put(where: dict[K, V], key: K, value: V | None) -> None:
     if value is None:
         where.pop(key, None)
@@ -147,11 +169,12 @@ def _put(where: dict[K, V], key: K, value: V | None) -> None:
 class Draft:
     """A State as it would be: reads through to what is so, keeps its own changes. Dropped when a swap is lost."""
 
-    __slots__ = ("changes", "state")
+    __slots__ = ("_crit", "changes", "state")
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.changes = Changes()
+        self._crit: Crit = {}
 
     @property
     def standing(self) -> Standing:
@@ -179,6 +202,16 @@ class Draft:
             return self.changes.incidents[number]
         return self.state.incidents.get(number)
 
+    def risk(self, number: int) -> Risk | None:
+        if number in self.changes.risks:
+            return self.changes.risks[number]
+        return self.state.risks.get(number)
+
+    def paper(self, incident: int) -> Paper | None:
+        if incident in self.changes.papers:
+            return self.changes.papers[incident]
+        return self.state.papers.get(incident)
+
     def watch(self, key: str) -> Watch | None:
         if key in self.changes.watches:
             return self.changes.watches[key]
@@ -197,15 +230,19 @@ class Draft:
     def alerts(self) -> Iterator[Alert]:
         yield from _overlaid(self.state.alerts, self.changes.alerts)
 
-    def alerts_of(self, target: str) -> Iterator[Alert]:
-        """The alerts of one target."""
-        changed = self.changes.alerts
-        for key in self.state.alerting.get(target, ()):
-            if key not in changed:
-                yield self.state.alerts[key]
-        for alert in changed.values():
-            if alert is not None and alert.target == target:
-                yield alert
+    def put_alert(self, key: str, alert: Alert | None) -> None:
+        """The alert as it will be; None when it leaves."""
+        for one, by in ((self.alert(key), -1), (alert, 1)):
+            if one is not None and one.service is not None and one.health is Health.CRIT:
+                if one.service not in self._crit:
+                    self._crit[one.service] = dict(self.state.crit.get(one.service, {}))
+                _count(self._crit[one.service], one.target, by)
+        self.changes.alerts[key] = alert
+
+    def failing(self, service: str) -> int:
+        """How many targets of this service have a critical alert."""
+        own = self._crit.get(service)
+        return len(self.state.crit.get(service, {}) if own is None else own)
 
     def incidents(self) -> Iterator[Incident]:
         yield from _overlaid(self.state.incidents, self.changes.incidents)
@@ -215,6 +252,12 @@ class Draft:
 
     def overrides(self) -> Iterator[Override]:
         yield from _overlaid(self.state.overrides, self.changes.overrides)
+
+    def risks(self) -> Iterator[Risk]:
+        yield from _overlaid(self.state.risks, self.changes.risks)
+
+    def papers(self) -> Iterator[Paper]:
+        yield from _overlaid(self.state.papers, self.changes.papers)
 
     def in_group(self, group: str) -> list[Incident]:
         """Incidents kept with this grouping key, oldest first."""

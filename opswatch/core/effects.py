@@ -64,6 +64,24 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Tell somebody something that edits no incident's card and interrupts nobody: what is owed, what is due, a shift
+    handed over. `event`: paper_owed | paper_due | paper_overdue | paper_review | risk_due | risk_overdue |
+    risk_reopened | handover. `incident` is the one it is about, if any.
+
+    It is kept as an update that belongs to no incident, with an update's fields and more: a node of 0.1 that claims one
+    reads an update, and lets it go.
+    """
+
+    incident: int | None
+    person: str
+    contact: str
+    event: str
+    serial: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell a channel. For chat this is the incident's one card, posted or edited. `event` as in Update, or triggered,
     unanswered, raised, digest, noted, …"""
@@ -128,4 +146,4 @@ class Refuse:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-Effect = Record | Page | Update | Announce | Withdraw | Settle | Postpone | Recheck | Done | Refuse
+Effect = Record | Page | Update | Notice | Announce | Withdraw | Settle | Postpone | Recheck | Done | Refuse

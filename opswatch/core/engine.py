@@ -102,7 +102,7 @@ class Engine:
     def _observed(self, m: Moment, event: Observed) -> None:
         check = m.plan.checks.get(event.check)
         if check is not None and event.target in self._watched[check.id]:
-            alerts.observe(m, check, event.target, event.verdict)
+            alerts.observe(m, check, event.target, event.verdict, event.norms)
 
     def _tick(self, m: Moment) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest."""

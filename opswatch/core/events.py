@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from opswatch.core.effects import Page
 from opswatch.core.model import Priority, Verdict
+from opswatch.core.norms import Norm
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Commands. `by` is a person's id. They are text in `core/grammar.py`, both directions.
@@ -146,11 +148,13 @@ class DutyNote(Command):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A probe looked. Also how a result of another node or a passive result arrives."""
+    """A probe looked. Also how a result of another node or a passive result arrives. `norms` is how the values usually
+    are at this hour, per (item, sample), for limits with a baseline: what was judged by is part of what happened."""
 
     check: str
     target: str
     verdict: Verdict
+    norms: Mapping[tuple[str, str], Norm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

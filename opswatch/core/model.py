@@ -61,6 +61,42 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
+class Severity(StrEnum):
+    """How much a risk may cost. It interrupts nobody: that is what priorities are for."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """Worst first: high 0, medium 1, low 2."""
+        return list(Severity).index(self)
+
+
+class RiskStatus(StrEnum):
+    """An entry of the risk ledger is open, dealt with, or lived with until a date."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    ACCEPTED = "accepted"
+
+
+class PaperKind(StrEnum):
+    """What is owed about an incident: a whole post-mortem, or a review of five lines."""
+
+    POSTMORTEM = "postmortem"
+    REVIEW = "review"
+
+
+class Stage(StrEnum):
+    """How far a post-mortem or a short review has come."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    PUBLISHED = "published"
+
+
 class PageReason(StrEnum):
     """Why a person is interrupted: exactly the list of SPEC 4."""
 

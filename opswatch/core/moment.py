@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from opswatch.core.changes import Draft
-from opswatch.core.effects import Announce, Done, Effect, Entry, Page, Record, Refuse, Update
+from opswatch.core.effects import Announce, Done, Effect, Entry, Notice, Page, Record, Refuse, Update
 from opswatch.core.matching import Fullmatch, fullmatch
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
@@ -35,8 +35,7 @@ class Moment:
 
     def record(self, kind: str, *, incident: int | None = None, by: str | None = None, **facts: object) -> None:
         """A line for the timeline. Facts are JSON values; instants are turned into ISO text."""
-        plain = {name: _plain(value) for name, value in facts.items() if value is not None}
-        self.effects.append(Record(Entry(self.now, kind, incident, by, plain)))
+        self.effects.append(Record(Entry(self.now, kind, incident, by, plain_facts(facts))))
 
     def done(self, key: str, **facts: object) -> None:
         self.effects.append(Done(key, facts))
@@ -49,13 +48,17 @@ class Moment:
         return f"{int(self.now.timestamp() * 1_000_000)}.{len(self.effects)}"
 
     def announce(self, channel: str, event: str, incident: int | None = None, **facts: object) -> None:
-        plain = {name: _plain(value) for name, value in facts.items() if value is not None}
-        self.send(Announce(channel, event, self.serial(), incident, plain))
+        self.send(Announce(channel, event, self.serial(), incident, plain_facts(facts)))
 
-    def send(self, message: Page | Update | Announce) -> None:
+    def send(self, message: Page | Update | Notice | Announce) -> None:
         """Promise a message. In observe mode it is decided and recorded, and not sent."""
         if self.plan.mode != "observe":
             self.effects.append(message)
+
+
+def plain_facts(facts: Mapping[str, object]) -> dict[str, object]:
+    """Facts as JSON values, instants as ISO text; what is None is left out."""
+    return {name: _plain(value) for name, value in facts.items() if value is not None}
 
 
 def _plain(value: object) -> object:

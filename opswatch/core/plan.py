@@ -137,12 +137,25 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """`{ baseline = "4 mad", min_change = 10, side = "below" }`: how far from usual is bad, in median absolute
+    deviations of the same weekday and hour (`core/norms.py`)."""
+
+    warn: float | None = None  # in MADs
+    crit: float | None = None
+    side: str = "both"  # both | above | below: where it is bad
+    min_change: float = 0.0  # in the sample's unit: nearer to usual than this is never bad
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
-    """`{ warn = "> 80", crit = "> 90", clear = 3 }`, each side as written; `core/limits.py` reads them."""
+    """`{ warn = "> 80", crit = "> 90", clear = 3 }`, each side as written; `core/limits.py` reads them. With a baseline
+    the worse of both counts."""
 
     warn: str | None = None
     crit: str | None = None
     clear: float = 0.0  # in the sample's unit
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +179,12 @@ class Check:
     labels: Mapping[str, str] = field(default_factory=dict)
     args: object = None  # the probe's own validated arguments; opaque here
     why: str = ""  # why it matters, for the page
+    calendar: str | None = None  # whose holidays baselines mind
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether anything it measures is compared with what is usual."""
+        return any(limit.baseline is not None for limit in self.limits.values())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -234,7 +253,7 @@ class PriorityRule:
     ack_within: timedelta | None = None
     update_every: timedelta = timedelta(hours=1)
     resolve_within: timedelta | None = None
-    postmortem_within: timedelta | None = None
+    postmortem_within: timedelta | None = None  # None or zero: none is owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,9 +315,10 @@ class Plan:
         return tuple(f"person:{person.id}" for person in self.people.values() if person.role is Role.ADMIN)
 
 
+_A_DAY = timedelta(hours=24)
 BUILT_IN_PRIORITIES: Mapping[Priority, PriorityRule] = {
-    Priority.P0: PriorityRule("always", timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=4)),
-    Priority.P1: PriorityRule("always", timedelta(minutes=15), timedelta(hours=1), timedelta(hours=8)),
+    Priority.P0: PriorityRule("always", timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=4), _A_DAY),
+    Priority.P1: PriorityRule("always", timedelta(minutes=15), timedelta(hours=1), timedelta(hours=8), _A_DAY),
     Priority.P2: PriorityRule("day", timedelta(hours=4), timedelta(hours=8), timedelta(days=3)),
     Priority.P3: PriorityRule("never", None, timedelta(days=1), None),
 }

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
-from opswatch.core.model import Health, PageReason, Priority, QuietReason, Status, UnknownReason
+from opswatch.core.model import (
+    Health,
+    PageReason,
+    PaperKind,
+    Priority,
+    QuietReason,
+    RiskStatus,
+    Severity,
+    Stage,
+    Status,
+    UnknownReason,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,7 @@ class Watch:
     evidence: tuple[str, ...] = ()
     episode: int = 0
     memory: bytes | None = None  # the probe's own; only where item is empty
+    notes: tuple[str, ...] = ()  # limits that judge nothing yet, in words: "orders: learning, 9 of 28 days"
 
     @property
     def key(self) -> str:
@@ -50,6 +62,7 @@ class Alert:
     why: str  # "P0 because: crit, tier 1 service orders, 3 of 4 targets failing"
     reason: UnknownReason | None = None
     evidence: tuple[str, ...] = ()
+    service: str | None = None
     announced: Health | None = None  # what people were last told; None: nothing yet
     incident: int | None = None
     quiet: QuietReason | None = None  # why it is not announced, while it is not
@@ -154,6 +167,63 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    """An entry of the risk ledger. `due` is a date on the owner's calendar (the plan's where a team or nobody owns it).
+
+    `source` says where it came from: `hand`, `inspection:daily`, `postmortem:142`. `key` is the finding's: found again
+    it is the same risk; empty for one that a person wrote down.
+    """
+
+    id: int
+    title: str
+    severity: Severity
+    opened_at: datetime
+    status: RiskStatus = RiskStatus.OPEN
+    owner: str | None = None  # a person's id, or `team:dev`
+    due: date | None = None
+    source: str = "hand"
+    key: str = ""
+    service: str | None = None
+    target: str | None = None
+    check: str | None = None
+    incident: int | None = None
+    evidence: tuple[str, ...] = ()
+    by: str | None = None  # who wrote it down; None: opswatch found it
+    seen_at: datetime | None = None  # when it was last found
+    reminded_at: datetime | None = None
+    wake_at: datetime | None = None  # the next reminder, or the end of an acceptance; None: nothing is due any more
+    ended_at: datetime | None = None  # closed or accepted
+    ended_by: str | None = None
+    reason: str = ""  # why it was closed or accepted
+    accepted_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A post-mortem or a short review that an incident owes. Its words are a file; here is who owes it, and when.
+
+    `told` counts the reminders of this stage that have gone out. `actions` are the rows of its table of actions that
+    the ledger has, (key, risk), in the order of the file.
+    """
+
+    incident: int
+    kind: PaperKind
+    opened_at: datetime
+    due_at: datetime
+    stage: Stage = Stage.DRAFT
+    owner: str | None = None  # a person's id, or `team:dev`; None: nobody had it
+    moved_at: datetime | None = None  # into its stage
+    moved_by: str | None = None
+    told: int = 0
+    wake_at: datetime | None = None  # the next reminder; None: all of them have gone out
+    actions: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_published(self) -> bool:
+        return self.stage is Stage.PUBLISHED
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The few single facts: last numbers given, whether all pages are paused."""
 
@@ -163,3 +233,5 @@ class Standing:
     paused_until: datetime | None = None
     paused_by: str | None = None
     digest_at: datetime | None = None  # the last one sent
+    risk_last: int = 0
+    handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
