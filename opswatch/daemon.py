@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -159,6 +160,8 @@ class Daemon:
         office.desk.reload(Engine(loaded.plan, assemble.linear_fullmatch()))
         office.desk.apply(PlanReloaded())
         self._loaded, self._refused, self._is_stale = loaded, [], False
+        self.office = replace(office, loaded=loaded)
+        self.web.use(self.office)
         self.composer.reload(loaded.settings, loaded.playbooks)
         self.checks.schedule(loaded.plan)
         office.desk.nudge()
