@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opswatch import clock, config, plugins
 from opswatch.config import Loaded, Settings
@@ -23,6 +24,9 @@ from opswatch.errors import OpswatchError, Problem, StoreUnavailable
 from opswatch.links import Links, key_of
 from opswatch.stores import Store, open_store
 from opswatch.views import Views
+
+if TYPE_CHECKING:
+    from opswatch.hosts.discovery import Found
 
 CONFIG_ENV = "OPSWATCH_CONFIG"
 PLACES = (Path("config.toml"), Path("/etc/opswatch/config.toml"))
@@ -197,6 +201,14 @@ def linear_fullmatch() -> Fullmatch:
             raise ValueError(f"not a regular expression: {problem}") from None
 
     return fullmatch
+
+
+def discovered() -> list[Found]:
+    """What runs on this host and can be looked at by a probe of ours: targets for a first configuration."""
+    from opswatch.hosts.discovery import discover
+
+    known = set(plugins.names("probes"))
+    return [found for found in discover() if found.kind in known]
 
 
 def person_of_login(plan: Plan, login: str) -> Person | None:

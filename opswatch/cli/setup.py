@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +15,11 @@ from opswatch.cli.door import in_words, login
 from opswatch.cli.groups import DONE, REFUSED, Command
 from opswatch.cli.shown import say
 
+if TYPE_CHECKING:
+    from opswatch.hosts.discovery import Found
+
 EXAMPLE = "config.example.toml"
+BEHIND_TARGETS = "# --- Who ---"
 FOLDERS = (("checks", "*.toml"), ("playbooks", "*.md"))
 ETC = Path("/etc/opswatch")
 WHERE = {
@@ -44,7 +50,9 @@ def init(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         source = shipped()
         kept = [path for folder_of, pattern in FOLDERS for path in _copied(source, folder, folder_of, pattern)]
-        config.write_text(fitted((source / EXAMPLE).read_text(encoding="utf-8")), encoding="utf-8")
+        text = fitted((source / EXAMPLE).read_text(encoding="utf-8"))
+        found = assemble.discovered()
+        config.write_text(with_targets(text, found), encoding="utf-8")
         assemble.examine(config)
     for path in kept:
         say(f"kept {path}, which was there")
@@ -53,6 +61,10 @@ def init(folder: Path) -> int:
     )
     say(f"Wrote {config}, {counts}.")
     where = "" if folder == ETC or folder.resolve() == Path.cwd() else f"-c {config} "
+    for target in found:
+        say(f"found {target.id}: {target.url}")
+        if target.remark:
+            say(f"  first: {target.remark}")
     say("Next:")
     say(f"  opswatch {where}config check     # after every change")
     say(f"  opswatch {where}run              # looks at this host at once")
@@ -80,6 +92,25 @@ def fitted(example: str) -> str:
     text = re.sub(r'^#?timezone = "[^"]*"', f'timezone = "{zone}"', text, count=1, flags=re.MULTILINE)
     text = re.sub(r'^#?login = "[^"]*"', f'login = "{user}"', text, count=1, flags=re.MULTILINE)
     return re.sub(r'^name = "Whoever started this"', f'name = "{user}"', text, count=1, flags=re.MULTILINE)
+
+
+def with_targets(text: str, found: Iterable[Found]) -> str:
+    """The configuration with a target for everything found here, behind the targets it has."""
+    tables = []
+    for target in found:
+        remark = f"# First: {target.remark}\n" if target.remark else ""
+        lines = [
+            f"{remark}[[target]]",
+            f'id = "{target.id}"',
+            f'kind = "{target.kind}"',
+            f'url = "{target.url}"',
+            'service = "platform"',
+        ]
+        tables.append("\n".join(lines) + "\n")
+    before, heading, after = text.partition(BEHIND_TARGETS)
+    if not tables or not heading:
+        return text
+    return before + "# What was found on this host.\n\n" + "\n".join(tables) + "\n" + heading + after
 
 
 def host_zone() -> str:
