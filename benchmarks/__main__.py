@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from benchmarks import cold, head, page, steps
+from benchmarks import cold, head, idle, page, steps
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -19,7 +19,12 @@ BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 def main() -> None:
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     parts = [f"{versions}, {os.cpu_count()} cores, {platform.machine()}."]
-    for name, measure in (("page", page.main), ("core steps", steps.main), ("cold starts", cold.main)):
+    for name, measure in (
+        ("page", page.main),
+        ("core steps", steps.main),
+        ("cold starts", cold.main),
+        ("idle cost", idle.main),
+    ):
         print(f"measuring {name} …", file=sys.stderr)
         parts.append("\n".join(measure()))
     print("measuring the head …", file=sys.stderr)
