@@ -93,6 +93,7 @@ class Daemon:
             facts=self._facts,
             deadman=self._deadman,
             samples_kept=office.settings.retention.samples,
+            rollups_kept=office.settings.retention.rollups,
         )
         self.web = WebServer(office, self.health)
         self.doors = chat.doors(office)

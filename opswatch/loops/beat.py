@@ -12,6 +12,7 @@ from opswatch.audit import Finding, audit
 from opswatch.clock import monotonic_s
 from opswatch.config.settings import Deadman
 from opswatch.core.model import Health, Priority, Status
+from opswatch.core.norms import hour_of
 from opswatch.desk import Desk
 from opswatch.loops import Loop
 from opswatch.stores import Store
@@ -22,6 +23,8 @@ EVERY_S = 2.5  # what checks remember is at most 5 s late, a slow turn included
 AUDIT_EVERY = timedelta(seconds=30)
 PING_TIMEOUT_S = 10
 PRUNE_EVERY = timedelta(hours=1)
+ROLL_UP_AFTER = timedelta(minutes=5)  # the hour: its last values are written by then
+ROLL_UP_LEASE = timedelta(minutes=10)
 
 
 class Beat(Loop):
@@ -39,13 +42,16 @@ class Beat(Loop):
         facts: Callable[[], Mapping[str, object]],
         deadman: Callable[[], Deadman | None],
         samples_kept: timedelta,
+        rollups_kept: timedelta = timedelta(days=400),
     ) -> None:
         super().__init__()
         self._desk, self._store, self._others, self._now = desk, store, others, now
-        self._facts, self._deadman, self._samples_kept = facts, deadman, samples_kept
+        self._facts, self._deadman = facts, deadman
+        self._samples_kept, self._rollups_kept = samples_kept, rollups_kept
         self._audited_at: datetime | None = None
         self._pinged_at: datetime | None = None
         self._pruned_at: datetime | None = None
+        self._rolled_up: datetime | None = None  # every hour before it is done
         self.findings: list[Finding] = []
 
     def turn(self) -> None:
@@ -61,6 +67,7 @@ class Beat(Loop):
         if self._audited_at is None or now - self._audited_at >= AUDIT_EVERY:
             self._audited_at, self.findings = now, audit(self._desk, self._store, now)
         self._ping(now, standing_still)
+        self._roll_up(now)
         self._prune(now)
         self.stopping.wait(EVERY_S)
 
@@ -101,6 +108,15 @@ class Beat(Loop):
             log.warning("dead-man ping withheld", reason="; ".join(self.problems))
             return
         threading.Thread(target=_ping, args=(deadman,), name="deadman", daemon=True).start()
+
+    def _roll_up(self, now: datetime) -> None:
+        """Once an hour is over: a little in each turn until it is done. One node does it for all."""
+        over = hour_of(now - ROLL_UP_AFTER)
+        if self._rolled_up == over:
+            return
+        is_ours = self._store.lease("rollups", self._desk.engine.plan.node, now, ROLL_UP_LEASE)
+        if not is_ours or self._store.roll_up(now, self._rollups_kept):
+            self._rolled_up = over
 
     def _prune(self, now: datetime) -> None:
         if self._pruned_at is not None and now - self._pruned_at < PRUNE_EVERY:

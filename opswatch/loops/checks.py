@@ -25,7 +25,7 @@ from opswatch.clock import monotonic_s
 from opswatch.core import calendars
 from opswatch.core.effects import Recheck
 from opswatch.core.events import Observed
-from opswatch.core.model import UnknownReason, Verdict
+from opswatch.core.model import Failure, Health, UnknownReason, Verdict
 from opswatch.core.plan import Check, Plan
 from opswatch.core.state import alert_key
 from opswatch.desk import Desk
@@ -33,6 +33,7 @@ from opswatch.errors import OpswatchError, PluginNotFound
 from opswatch.loops import Loop
 from opswatch.probes import Probe, Task, cannot_tell
 from opswatch.stores import Store
+from opswatch.stores.norms import Norms
 
 log = logs.get("loops.checks")
 
@@ -87,6 +88,7 @@ class Checks:
     ) -> None:
         self._monotonic_s = monotonic
         self._desk, self._store, self._now, self._workers_wanted = desk, store, now, workers
+        self._norms = Norms(store)
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._bell = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
@@ -268,12 +270,27 @@ class Checks:
         metrics.checks_total.labels(check=look.check.id, health=_said(verdict)).inc()
         metrics.check_duration_seconds.labels(probe=look.check.probe).observe(verdict.took_s)
         try:
-            self._desk.apply(Observed(look.check.id, look.target, verdict))
+            self._desk.apply(self._observed(look, verdict))
         except OpswatchError as trouble:  # The next look says it again.
             metrics.store_errors_total.inc()
             log.error("verdict not taken in", check=look.check.id, target=look.target, reason=str(trouble))
         if is_much:
             self.save_samples()
+
+    def _observed(self, look: Look, verdict: Verdict) -> Observed:
+        """The verdict, with how its values usually are at this hour where a limit asks for that. When that cannot be
+        read, whatever would be judged by it is unknown: it neither fails nor recovers."""
+        check, limits = look.check, look.check.limits
+        if verdict.unknown is not None or not check.has_baseline:
+            return Observed(check.id, look.target, verdict)
+        calendar = self._desk.engine.plan.calendars.get(check.calendar or "")
+        try:
+            return Observed(check.id, look.target, verdict, self._norms.of(check, look.target, calendar, verdict.at))
+        except OpswatchError as trouble:
+            log.error("what is usual cannot be read", check=check.id, target=look.target, reason=str(trouble))
+            compared = {one.item for one in verdict.samples if one.name in limits and limits[one.name].baseline}
+            unread = [Failure(f"what is usual cannot be read: {trouble}", Health.UNKNOWN, item) for item in compared]
+            return Observed(check.id, look.target, replace(verdict, failures=(*verdict.failures, *unread)))
 
     def _forget(self, look: Look) -> None:
         with self._lock:

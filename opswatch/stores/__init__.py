@@ -14,6 +14,7 @@ from opswatch.core.model import Secret, Verdict
 from opswatch.core.state import Incident, Watch
 
 if TYPE_CHECKING:
+    from opswatch.core.norms import Hour
     from opswatch.stores.samples import Point
 
 
@@ -169,6 +170,19 @@ class Store(Protocol):
 
     def missing_migrations(self) -> list[str]:
         """Those this release has and the database has not."""
+        ...
+
+    def roll_up(self, now: datetime, kept: timedelta = ...) -> bool:
+        """Roll up the hours of values that are over, a bounded number of series at a time (call it until True, then
+        hourly); hours older than `kept` are forgotten on the way."""
+        ...
+
+    def hours(self, check: str, target: str, start: datetime, end: datetime, name: str | None = None) -> list[Hour]:
+        """Rolled-up hours that begin in `[start, end)`, oldest first, of every sample or of those called `name`."""
+        ...
+
+    def days_with_values(self, check: str, target: str, start: datetime, end: datetime) -> dict[tuple[str, str], int]:
+        """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
         ...
 
     def check_integrity(self) -> list[str]:

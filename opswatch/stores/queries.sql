@@ -293,3 +293,51 @@ DELETE FROM series WHERE id IN (
     SELECT id FROM series WHERE NOT EXISTS (SELECT 1 FROM samples WHERE samples.series = series.id)
     ORDER BY id LIMIT :limit
 )
+        AND NOT EXISTS (SELECT 1 FROM rollups WHERE rollups.series = series.id)
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Roll-ups: what is left of values once they are old, per series and hour
+
+-- rolled_up: how far; no row: nothing was ever rolled up
+SELECT until FROM rolled_up WHERE id = 1
+
+-- rolled_up_move: every hour before it is done; it never goes back
+INSERT INTO rolled_up (id, until) VALUES (1, :until)
+ON CONFLICT (id) DO UPDATE SET until = excluded.until WHERE rolled_up.until < excluded.until
+
+-- sample_next: the first value from an instant on, to skip what has none
+SELECT MIN(at) AS at FROM samples WHERE at >= :start
+
+-- series_page: the next so many series
+SELECT id FROM series WHERE id > :after ORDER BY id LIMIT :limit
+
+-- values_of_page: what a page of series saw in a span. CROSS JOIN keeps SQLite on the index by series.
+SELECT page.id, samples.value FROM (SELECT id FROM series WHERE id > :after AND id <= :last) AS page
+CROSS JOIN samples WHERE samples.series = page.id AND samples.at >= :start AND samples.at < :end
+ORDER BY page.id
+
+-- rollup_save: one hour of one series; again is the same
+INSERT INTO rollups (series, at, least, most, mean, deviation, looks)
+VALUES (:series, :at, :least, :most, :mean, :deviation, :looks)
+ON CONFLICT (series, at) DO UPDATE
+SET least = excluded.least, most = excluded.most, mean = excluded.mean, deviation = excluded.deviation,
+    looks = excluded.looks
+
+-- rollup_forget: as new hours of a series come, its oldest go
+DELETE FROM rollups WHERE series = :series AND at IN (
+    SELECT at FROM rollups WHERE series = :series AND at < :before ORDER BY at LIMIT :limit
+)
+
+-- rollups_of_check: the hours of one check on one target, oldest first
+SELECT series.item, series.name, series.unit, rollups.at, rollups.least, rollups.most, rollups.mean, rollups.deviation,
+    rollups.looks
+FROM series JOIN rollups ON rollups.series = series.id
+WHERE series.check_id = :check_id AND series.target = :target AND rollups.at >= :start AND rollups.at < :end
+    AND (CAST(:name AS TEXT) IS NULL OR series.name = :name)
+ORDER BY rollups.at, series.id LIMIT :limit
+
+-- rollup_days: on how many days of a span (of UTC) each series of a check has values
+SELECT series.item, series.name, COUNT(DISTINCT rollups.at / :day) AS days
+FROM series JOIN rollups ON rollups.series = series.id
+WHERE series.check_id = :check_id AND series.target = :target AND rollups.at >= :start AND rollups.at < :end
+GROUP BY series.id, series.item, series.name ORDER BY series.id

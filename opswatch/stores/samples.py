@@ -67,12 +67,13 @@ class Samples:
             for row in rows
         ]
 
-    def prune(self, now: datetime, kept: timedelta = KEPT) -> int:
-        """Forget what is older than `kept`, a bounded number at a time; how many values went."""
-        gone = 0
+    def prune(self, now: datetime, kept: timedelta = KEPT, rolled_up: datetime | None = None) -> int:
+        """Forget what is older than `kept`, a bounded number at a time; how many values went. What is not yet rolled up
+        stays: values from `rolled_up` on, when it is given."""
+        gone, before = 0, min(now - kept, rolled_up or now)
         for _ in range(PRUNE_BATCHES_MAX):
             with self._database.writing() as session:
-                batch = session.run("prune_samples", before=to_us(now - kept), limit=PRUNE_BATCH)
+                batch = session.run("prune_samples", before=to_us(before), limit=PRUNE_BATCH)
             gone += batch
             if batch < PRUNE_BATCH:
                 break

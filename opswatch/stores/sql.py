@@ -14,9 +14,10 @@ from typing import TypeVar
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Effect, Entry, Record
 from opswatch.core.model import Verdict
-from opswatch.core.state import Incident, Watch
+from opswatch.core.norms import Hour
+from opswatch.core.state import Incident, Paper, Risk, Watch
 from opswatch.errors import Conflict, StoreUnavailable
-from opswatch.stores import MessageRow, Promise, Stored, migrate, outbox, rows
+from opswatch.stores import MessageRow, Promise, Stored, migrate, outbox, rollups, rows
 from opswatch.stores.codec import decode, decode_facts, encode_facts, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Database, Row, Session
 from opswatch.stores.samples import KEPT, Point, Samples
@@ -40,6 +41,7 @@ class SqlStore:
     def __init__(self, database: Database, samples: Samples, *, dialect: str, samples_database: Database) -> None:
         self._database, self._samples = database, samples
         self._dialect, self._samples_database = dialect, samples_database
+        self._rollups = rollups.Rollups(samples_database)
         self._writer = uuid.uuid4().hex
         self._owner = threading.RLock()
         self._seen = NEVER
@@ -257,14 +259,26 @@ class SqlStore:
 
     def prune(self, now: datetime, *, samples: timedelta = KEPT) -> int:
         """Forget what has been over for long, a bounded number at a time; how many rows went. Incidents, overrides and
-        the timeline stay."""
+        the timeline stay, and so do values that are not yet rolled up."""
         gone = self._write(lambda session: self._prune(session, now))
-        return gone + self._samples.prune(now, samples)
+        return gone + self._samples.prune(now, samples, self._rollups.until())
 
     def check_integrity(self) -> list[str]:
         """Problems found, empty when sound. Reads everything: not for every minute."""
         problems = self._database.check_integrity() + self._samples_database.check_integrity()
         if problems:
+    def roll_up(self, now: datetime, kept: timedelta = rollups.KEPT) -> bool:
+        """Roll up the hours of values that are over, a bounded number of series at a time; whether all is done."""
+        return self._rollups.roll_up(now, kept)
+
+    def hours(self, check: str, target: str, start: datetime, end: datetime, name: str | None = None) -> list[Hour]:
+        """Rolled-up hours that begin in `[start, end)`, oldest first, of every sample or of those called `name`."""
+        return self._rollups.hours(check, target, start, end, name)
+
+    def days_with_values(self, check: str, target: str, start: datetime, end: datetime) -> dict[tuple[str, str], int]:
+        """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
+        return self._rollups.days(check, target, start, end)
+
             return problems  # Pages are torn: what could be read of the rest would not mean anything.
         with self._reading() as session:
             head, shape = session.rows("head")[0], session.rows("timeline_shape")[0]
