@@ -164,14 +164,6 @@ class Store(Protocol):
         """Values seen in `[start, end)`, oldest first."""
         ...
 
-    def prune(self, now: datetime, *, samples: timedelta = ...) -> int:
-        """Forget what has been over for long, a bounded number at a time (call it hourly). How many rows went."""
-        ...
-
-    def missing_migrations(self) -> list[str]:
-        """Those this release has and the database has not."""
-        ...
-
     def roll_up(self, now: datetime, kept: timedelta = ...) -> bool:
         """Roll up the hours of values that are over, a bounded number of series at a time (call it until True, then
         hourly); hours older than `kept` are forgotten on the way."""
@@ -183,6 +175,14 @@ class Store(Protocol):
 
     def days_with_values(self, check: str, target: str, start: datetime, end: datetime) -> dict[tuple[str, str], int]:
         """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
+        ...
+
+    def prune(self, now: datetime, *, samples: timedelta = ...) -> int:
+        """Forget what has been over for long, a bounded number at a time (call it hourly). How many rows went."""
+        ...
+
+    def missing_migrations(self) -> list[str]:
+        """Those this release has and the database has not."""
         ...
 
     def check_integrity(self) -> list[str]:

@@ -291,9 +291,9 @@ DELETE FROM samples WHERE (series, at) IN (
 -- prune_series: those that have no value left
 DELETE FROM series WHERE id IN (
     SELECT id FROM series WHERE NOT EXISTS (SELECT 1 FROM samples WHERE samples.series = series.id)
+        AND NOT EXISTS (SELECT 1 FROM rollups WHERE rollups.series = series.id)
     ORDER BY id LIMIT :limit
 )
-        AND NOT EXISTS (SELECT 1 FROM rollups WHERE rollups.series = series.id)
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Roll-ups: what is left of values once they are old, per series and hour

@@ -257,16 +257,6 @@ class SqlStore:
         """Values seen in `[start, end)`, oldest first; `took_s` of each look is one of them."""
         return self._samples.of_check(check, target, start, end, limit)
 
-    def prune(self, now: datetime, *, samples: timedelta = KEPT) -> int:
-        """Forget what has been over for long, a bounded number at a time; how many rows went. Incidents, overrides and
-        the timeline stay, and so do values that are not yet rolled up."""
-        gone = self._write(lambda session: self._prune(session, now))
-        return gone + self._samples.prune(now, samples, self._rollups.until())
-
-    def check_integrity(self) -> list[str]:
-        """Problems found, empty when sound. Reads everything: not for every minute."""
-        problems = self._database.check_integrity() + self._samples_database.check_integrity()
-        if problems:
     def roll_up(self, now: datetime, kept: timedelta = rollups.KEPT) -> bool:
         """Roll up the hours of values that are over, a bounded number of series at a time; whether all is done."""
         return self._rollups.roll_up(now, kept)
@@ -279,6 +269,16 @@ class SqlStore:
         """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
         return self._rollups.days(check, target, start, end)
 
+    def prune(self, now: datetime, *, samples: timedelta = KEPT) -> int:
+        """Forget what has been over for long, a bounded number at a time; how many rows went. Incidents, overrides and
+        the timeline stay, and so do values that are not yet rolled up."""
+        gone = self._write(lambda session: self._prune(session, now))
+        return gone + self._samples.prune(now, samples, self._rollups.until())
+
+    def check_integrity(self) -> list[str]:
+        """Problems found, empty when sound. Reads everything: not for every minute."""
+        problems = self._database.check_integrity() + self._samples_database.check_integrity()
+        if problems:
             return problems  # Pages are torn: what could be read of the rest would not mean anything.
         with self._reading() as session:
             head, shape = session.rows("head")[0], session.rows("timeline_shape")[0]
