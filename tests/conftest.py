@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import warnings
@@ -16,17 +17,37 @@ from tests import servers
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[servers.Postgres]:
-    """A PostgreSQL of our own for the whole run. Where it is not installed: a loud skip; in CI an error."""
+@contextlib.contextmanager
+def _present(name: str) -> Iterator[None]:
+    """Where a server is not installed: a loud skip; in CI an error."""
     try:
-        with servers.postgres() as server:
-            yield server
+        yield
     except servers.Absent as absent:
         if servers.is_required():
             pytest.fail(f"{absent} (CI=true or OPSWATCH_REQUIRE_SERVERS=1)")
-        warnings.warn(f"PostgreSQL tests are skipped: {absent}", stacklevel=1)
+        warnings.warn(f"{name} tests are skipped: {absent}", stacklevel=1)
         pytest.skip(str(absent))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[servers.Postgres]:
+    """A PostgreSQL of our own for the whole run."""
+    with _present("PostgreSQL"), servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[servers.MariaDB]:
+    """A MariaDB of our own for the whole run."""
+    with _present("MariaDB"), servers.mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[servers.Redis]:
+    """A Redis of our own for the whole run."""
+    with _present("Redis"), servers.redis() as server:
+        yield server
 
 
 @pytest.fixture

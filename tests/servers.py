@@ -1,4 +1,4 @@
-"""Servers that tests talk to, started for the run and stopped after it. PostgreSQL for now."""
+"""Servers that tests talk to, started for the run and stopped after it: PostgreSQL, MariaDB, Redis, on loopback."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 START_S = 30
-FAST = ("fsync=off", "full_page_writes=off", "max_connections=60", "log_min_messages=fatal")
+FAST = (
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=60",
+    "max_prepared_transactions=5",
+    "log_min_messages=fatal",
+)
 DURABLE = ("max_connections=60", "log_min_messages=fatal")
 
 
@@ -49,27 +56,34 @@ class Postgres:
 
     def create(self, name: str) -> str:
         """A fresh, empty database; its address."""
-        self._say(f'CREATE DATABASE "{name}"')
+        self.say(f'CREATE DATABASE "{name}"')
         return self.url_of(name)
 
     def drop(self, name: str) -> None:
         """Also when somebody is still connected."""
-        self._say(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.say(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def cut(self, url: str) -> None:
         """End every connection to the database of `url`, as a restart would, and wait until they are gone."""
-        self._say(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{_database(url)}'")
+        self.say(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{_database(url)}'")
 
     def stop(self) -> None:
         """At once: nothing in it is worth keeping."""
-        self.process.send_signal(signal.SIGQUIT)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        _stop(self.process, signal.SIGQUIT)
 
-    def _say(self, statement: str) -> None:
+    def wait_until(self, query: str) -> None:
+        """Come back when `query` gives true. Raises TimeoutError after half a minute."""
+        import psycopg
+
+        deadline = time.monotonic() + START_S
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            while (row := connection.execute(query.encode()).fetchone()) is None or not row[0]:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(query)
+                time.sleep(0.01)
+
+    def say(self, statement: str) -> None:
+        """Run one statement in the `postgres` database."""
         import psycopg
 
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -81,14 +95,34 @@ def _database(url: str) -> str:
 
 
 @contextlib.contextmanager
-def postgres(*, durable: bool = False) -> Iterator[Postgres]:
+def postgres(*, durable: bool = False, settings: tuple[str, ...] = ()) -> Iterator[Postgres]:
     """A private server in a folder of its own, on a free loopback port and a socket. `durable` waits for the disk, as
-    in production: for benchmarks. Raises Absent when PostgreSQL is not installed."""
+    in production: for benchmarks; `settings` are more `name=value`. Raises Absent when PostgreSQL is not installed."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="opswatch-postgres-"))
     try:
-        server = _start(programs, folder, DURABLE if durable else FAST)
+        server = _start(programs, folder, (*(DURABLE if durable else FAST), *settings))
         try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replica_of(primary: Postgres) -> Iterator[Postgres]:
+    """A streaming replica of `primary`, on a slot of its own named `replica`, which streams when it is handed over."""
+    programs = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="opswatch-replica-"))
+    try:
+        user = _unprivileged(folder)
+        copy = [programs / "pg_basebackup", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(primary.port)]
+        copy += ["-U", "postgres", "-X", "stream", "-c", "fast", "-R", "--no-sync", "-C", "-S", "replica"]
+        subprocess.run(copy, check=True, user=user, cwd=folder, timeout=60)
+        server = _serve(programs, folder, (*FAST, "wal_retrieve_retry_interval=100ms"))
+        try:
+            server.wait_until("SELECT status = 'streaming' FROM pg_stat_wal_receiver")
             yield server
         finally:
             server.stop()
@@ -108,30 +142,51 @@ def _programs() -> Path:
 
 def _start(programs: Path, folder: Path, settings: tuple[str, ...]) -> Postgres:
     user = _unprivileged(folder)
-    data, port = folder / "data", _free_port()
+    data = folder / "data"
     initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder, timeout=60)
+    return _serve(programs, folder, settings)
+
+
+def _serve(programs: Path, folder: Path, settings: tuple[str, ...]) -> Postgres:
+    user, data, port = _unprivileged(folder), folder / "data", _free_port()
     options = [f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1", f"port={port}", *settings]
     command = [str(programs / "postgres"), "-D", str(data), *(part for option in options for part in ("-c", option))]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder)
     server = Postgres(port, folder, process)
     ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-    for _ in range(START_S * 10):
-        if subprocess.run(ready, check=False).returncode == 0:
-            return server
+    _wait_for("PostgreSQL", process, folder, lambda: subprocess.run(ready, check=False).returncode == 0)
+    return server
+
+
+def _wait_for(name: str, process: subprocess.Popen[bytes], folder: Path, is_ready: Callable[[], bool]) -> None:
+    """Come back when it serves; raises RuntimeError with its log when it ended instead, or never serves."""
+    for _ in range(START_S * 20):
+        if is_ready():
+            return
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
+            process.wait(0.05)
             break
-    server.stop()
-    raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()}")
+    _stop(process, signal.SIGKILL)
+    raise RuntimeError(f"{name} did not start: {(folder / 'log').read_text(errors='replace')}")
 
 
-def _unprivileged(folder: Path) -> str | None:
-    """PostgreSQL refuses to run as root; Debian's own user is there for that."""
+def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    process.send_signal(signal.SIGCONT)  # a test may have frozen it
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _unprivileged(folder: Path, name: str = "postgres") -> str | None:
+    """Database servers refuse to run as root; Debian's own users are there for that."""
     if os.geteuid() != 0:
         return None
-    user = pwd.getpwnam("postgres")
+    user = pwd.getpwnam(name)
     os.chown(folder, user.pw_uid, user.pw_gid)
     return user.pw_name
 
@@ -140,3 +195,124 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+# --- MariaDB
+
+
+MARIADB = ("--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--skip-name-resolve")
+
+
+@dataclass(frozen=True)
+class MariaDB:
+    """A running MariaDB of our own, with a binary log. `url` is its `mysql` database as root, without a password."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return self.url_of("mysql")
+
+    def url_of(self, database: str, user: str = "root") -> str:
+        return f"mysql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def say(self, *statements: str, database: str | None = None) -> list[tuple[object, ...]]:
+        """Run statements, each committed; the rows of the last."""
+        import pymysql
+
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", database=database, autocommit=True)
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def stop(self) -> None:
+        """At once: nothing in it is worth keeping."""
+        _stop(self.process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def mariadb(number: int = 1) -> Iterator[MariaDB]:
+    """A private server in a folder of its own, on a free loopback port; `number` is its server id. Raises Absent when
+    MariaDB is not installed."""
+    program, install = shutil.which("mariadbd", path=_PATH), shutil.which("mariadb-install-db", path=_PATH)
+    if program is None or install is None:
+        raise Absent("MariaDB is not installed: apt-get install mariadb-server")
+    folder = Path(tempfile.mkdtemp(prefix="opswatch-mariadb-"))
+    try:
+        user = _unprivileged(folder, "mysql")
+        data, port = folder / "data", _free_port()
+        as_user = [f"--user={user}"] if user else []
+        fresh = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
+        fresh += ["--skip-test-db", *MARIADB, *as_user]
+        subprocess.run(fresh, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, timeout=60)
+        command = [program, "--no-defaults", f"--datadir={data}", f"--socket={folder / 'socket'}", f"--port={port}"]
+        command += ["--bind-address=127.0.0.1", f"--server-id={number}", "--log-bin=binlog", *MARIADB, *as_user]
+        command += ["--innodb-flush-log-at-trx-commit=0", f"--pid-file={folder / 'pid'}"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        _wait_for("MariaDB", process, folder, lambda: _listens(port))
+        server = MariaDB(port, folder, process)
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- Redis
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A running Redis of our own."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def stop(self) -> None:
+        """At once: nothing in it is worth keeping."""
+        _stop(self.process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def redis(*settings: str) -> Iterator[Redis]:
+    """A private server in a folder of its own, on a free loopback port, that saves nothing by itself; `settings` are
+    words of its command line. Raises Absent when Redis is not installed."""
+    program = shutil.which("redis-server", path=_PATH)
+    if program is None:
+        raise Absent("Redis is not installed: apt-get install redis-server")
+    folder = Path(tempfile.mkdtemp(prefix="opswatch-redis-"))
+    try:
+        port = _free_port()
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, cwd=folder)
+        _wait_for("Redis", process, folder, lambda: _listens(port))
+        server = Redis(port, folder, process)
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# Debian keeps servers in sbin, which is not on everybody's PATH.
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

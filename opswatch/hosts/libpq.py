@@ -8,9 +8,9 @@ that a pooler in transaction mode is fine.
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from opswatch.clock import monotonic_s
 from opswatch.core.model import UnknownReason
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg import pq
 
 Row = list[str | None]
+T = TypeVar("T")
 
 
 class NotConnected(Exception):
@@ -40,7 +41,7 @@ class TimeIsUp(Exception):
 
 
 class Session:
-    """One open connection inside a read-only transaction."""
+    """One open connection inside a read-only transaction, until `write` ends it."""
 
     def __init__(self, connection: pq.abc.PGconn, deadline: float) -> None:
         self._connection = connection
@@ -66,6 +67,34 @@ class Session:
         if failed is not None:
             raise failed
         return rows
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server listens on this host: a socket in the filesystem, or loopback."""
+        host = self._connection.host.decode()
+        address = self._connection.hostaddr.decode()
+        return host.startswith("/") or address == "::1" or address.startswith("127.")
+
+    def apart(self, ask: Callable[[], T]) -> T:
+        """What `ask` gives; when a query of it is refused the transaction goes on without it."""
+        self.rows("SAVEPOINT apart")
+        try:
+            return ask()
+        except QueryFailed:
+            self.rows("ROLLBACK TO SAVEPOINT apart")
+            raise
+
+    def write(self, statement: str) -> float:
+        """End reading, then run one statement in a transaction of its own; the seconds it took to be durable. Nothing
+        can be read afterwards. Raises what `rows` does."""
+        left_ms = max(1, int((self._deadline - monotonic_s()) * 1000))
+        self.rows(
+            f"COMMIT; BEGIN READ WRITE; SET LOCAL statement_timeout = {left_ms}; SET LOCAL lock_timeout = {left_ms}"
+        )
+        began = monotonic_s()
+        self.rows(statement)
+        self.rows("COMMIT")
+        return monotonic_s() - began
 
     def _next_result(self) -> pq.abc.PGresult | None:
         from psycopg import pq

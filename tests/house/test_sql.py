@@ -30,7 +30,14 @@ ONE_DATABASE_ONLY = re.compile(
 # What an adapter says to its own database, and the rare migration that one of them needs differently.
 ONE_DIALECT = re.compile(r"(?:^|\.)(?:postgres|sqlite)\.sql$")
 # SQL that is not ours to keep in queries.sql: questions to a database that is watched, and why.
-ASKS_ANOTHER_DATABASE = {"opswatch/probes/postgres.py": "looks at the watched server's own views"}
+ASKS_ANOTHER_DATABASE = {
+    "opswatch/probes/postgres.py": "its write probe writes one row of the watched server",
+    "opswatch/hosts/pg_sessions.py": "looks at the watched server's own views",
+    "opswatch/hosts/pg_replication.py": "looks at the watched server's own views",
+    "opswatch/hosts/pg_storage.py": "looks at the watched server's own views",
+    "opswatch/hosts/mysql_sessions.py": "looks at the watched server's own views",
+    "opswatch/hosts/mysql_storage.py": "looks at the watched server's own views, and writes one row where wanted",
+}
 
 
 def sql_files() -> list[Path]:

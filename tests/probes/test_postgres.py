@@ -90,7 +90,6 @@ def test_a_healthy_server_answers_and_counts_its_connections(postgres_url: str, 
     assert value(verdict, "blocked_sessions") == 0
     assert 0 <= value(verdict, "select_s") < 5
     assert "nobody waits for a lock" in verdict.sentence
-    assert {sample.name for sample in verdict.samples} == set(module("postgres").Look.samples)
 
 
 @needs_postgres
@@ -286,10 +285,10 @@ def test_without_psycopg_it_names_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_ring_of_waiters_and_a_prepared_transaction_have_a_root() -> None:
-    from opswatch.probes import postgres
+    from opswatch.hosts import pg_sessions
 
-    ring = [postgres._Waiting(1, (2,), 1.0), postgres._Waiting(2, (1,), 2.0), postgres._Waiting(3, (2,), 3.0)]
-    assert set(postgres._roots(ring)) == {1}
-    prepared = [postgres._Waiting(5, (0, 4), 1.0), postgres._Waiting(6, (5,), 1.0)]
-    roots = postgres._roots(prepared)
+    ring = [pg_sessions.Waiting(1, (2,), 1.0), pg_sessions.Waiting(2, (1,), 2.0), pg_sessions.Waiting(3, (2,), 3.0)]
+    assert set(pg_sessions.roots(ring)) == {1}
+    prepared = [pg_sessions.Waiting(5, (0, 4), 1.0), pg_sessions.Waiting(6, (5,), 1.0)]
+    roots = pg_sessions.roots(prepared)
     assert {root: sorted(one.pid for one in waiters) for root, waiters in roots.items()} == {0: [5, 6], 4: [5, 6]}
