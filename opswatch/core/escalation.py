@@ -313,7 +313,7 @@ def way_failed(m: Moment, incident: Incident, failed: SendFailed) -> Incident:
     page = failed.page
     if page is None or incident.status is Status.RESOLVED or page.climb != incident.climb:
         return incident
-    if m.plan.rule(incident.priority).interrupt == "never":
+    if m.plan.rule(incident.priority).interrupt == "never" or _is_taken_or_quiet(incident, page):
         return incident
     person = m.plan.people.get(page.person)
     base, _, failed_before = page.step.partition(".")
@@ -337,6 +337,13 @@ def way_failed(m: Moment, incident: Incident, failed: SendFailed) -> Incident:
     incident = replace(incident, reachable=left, steps=tuple(s for s in incident.steps if s.person != page.person))
     is_waiting = incident.status is Status.TRIGGERED and page.level == incident.level and not left
     return climb(m, incident) if is_waiting and incident.level_until is not None else incident
+
+
+def _is_taken_or_quiet(incident: Incident, page: Page) -> bool:
+    """A page was in flight when somebody took the incident, snoozed it, or a silence began: nobody waits for it."""
+    if incident.status is Status.ACKNOWLEDGED:
+        return page.person != incident.owner
+    return incident.held_until is not None or incident.snoozed_until is not None
 
 
 def _next_contact(page: Page, order: tuple[str, ...], tried: int) -> str | None:

@@ -148,7 +148,8 @@ def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
 def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, *, by: str | None = None) -> Incident:
     """The priority rose: it is routed again. Another policy starts at its level 1; under the same one, people already
     paged get the new priority's steps now; an acknowledgement is broken, and owner and level 1 are paged."""
-    waits = incident.held_until is not None  # A silence delays a rise too; a snooze was of something less bad.
+    is_over = incident.status is RESOLVED  # By hand, while it fails: whether it reopens is for `reopen_after` to say.
+    waits = is_over or incident.held_until is not None  # A silence delays a rise; a snooze was of something less bad.
     breaks_ack = incident.status is ACKNOWLEDGED and not waits
     m.record(
         "raised",

@@ -1,0 +1,70 @@
+"""What simulated years found in the core, shrunk to stories; each names the seed that told it first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from opswatch.core.events import Resolve, Snooze
+from opswatch.core.model import Health, PageReason, Priority, Status
+from opswatch.core.plan import ClassifyRule
+from tests.story import Story, person, two_levels
+
+
+def team_with_two_ways():
+    ana, bo = person("ana", "slack", "phone"), person("bo", "slack", "phone")
+    plan = two_levels()
+    return replace(plan, people={**plan.people, "ana": ana, "bo": bo})
+
+
+def test_a_page_in_flight_that_fails_after_somebody_took_it_pages_nobody():
+    """Seed 7: the vendor refuses ana's page a second after bo had acknowledged; her phone must stay silent."""
+    story = Story(team_with_two_ways())
+    story.fails()
+    page = story.last_page()
+    story.acks("bo")
+    story.paged()
+    story.way_closes(page)
+    assert story.paged() == []
+
+
+def test_a_page_in_flight_that_fails_after_a_snooze_pages_nobody_until_it_ends():
+    """Seed 15: the next contact was tried although the incident was snoozed."""
+    story = Story(team_with_two_ways())
+    story.fails()
+    page = story.last_page()
+    story.says(Snooze(1, timedelta(minutes=30), by="ana"))
+    story.paged()
+    story.way_closes(page)
+    assert story.paged() == []
+    story.passes(minutes=31)
+    assert story.paged() == ["ana"]
+
+
+def test_a_reminder_that_fails_still_reaches_the_owner_another_way():
+    plan = team_with_two_ways()
+    policy = replace(plan.policies["standard"], ack_timeout={Priority.P1: timedelta(minutes=30)})
+    story = Story(replace(plan, policies={"standard": policy}))
+    story.fails()
+    story.acks("ana")
+    story.passes(minutes=31)
+    assert story.last_page().reason is PageReason.REMINDER
+    story.way_closes(story.last_page())
+    assert (story.last_page().person, story.last_page().contact) == ("ana", "phone")
+
+
+def test_a_rise_of_what_was_resolved_by_hand_waits_for_the_reopening():
+    """Seed 1: a `lasting` rule held while the incident was resolved by hand; people were paged for it as it stood
+    resolved. Now the rise is kept, and the reopening pages with it."""
+    rule = ClassifyRule(Priority.P0, 1, states=frozenset({Health.CRIT}), lasting=timedelta(minutes=90))
+    story = Story(two_levels(classify=(rule,)))
+    story.fails()
+    story.passes(minutes=85)
+    story.says(Resolve(1, by="ana"))
+    story.paged()
+    story.passes(minutes=6)
+    assert story.paged() == []
+    assert (story.incident().status, story.incident().priority) == (Status.RESOLVED, Priority.P0)
+    story.passes(minutes=5)
+    assert story.paged() == ["ana"]
+    assert (story.last_page().priority, story.last_page().reason) == (Priority.P0, PageReason.QUIET_ENDED)
