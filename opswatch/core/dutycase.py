@@ -69,6 +69,7 @@ class Case:
     service: str | None = None
     priority: str = ""
     policy: str = ""
+    alert: str | None = None  # that opened it
     status: Status = Status.TRIGGERED
     owner: str | None = None
     opened_at: datetime | None = None
@@ -107,6 +108,7 @@ def _is_worth_telling(entry: Entry) -> bool:
 def _triggered(case: Case, entry: Entry, is_inside: bool) -> None:
     case.title, case.priority = _text(entry, "title"), _text(entry, "priority")
     case.service, case.policy = _text(entry, "service") or None, _text(entry, "policy")
+    case.alert = _text(entry, "alert") or None
     case.opened_at, case.opened_by = entry.at, entry.by
 
 

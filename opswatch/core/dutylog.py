@@ -27,6 +27,7 @@ __all__ = [
     "duty_at",
     "duty_log",
     "log_spans",
+    "not_monitored",
 ]
 
 CHANGES = frozenset(
@@ -168,7 +169,7 @@ def duty_log(
         failures=_failures(entry for entry in inside if entry.incident is None or entry.incident in numbers),
         changes=tuple(entry for entry in inside if entry.kind in CHANGES and _is_about(entry, duty)),
         notes=tuple(entry for entry in inside if entry.kind == "duty_note"),
-        not_monitored=_not_monitored([*inside, *after], duty),
+        not_monitored=not_monitored([*inside, *after], duty.start, duty.end),
         is_observing=plan.mode == "observe",
         is_cut=is_cut,
     )
@@ -272,13 +273,14 @@ def _is_about(entry: Entry, duty: Duty) -> bool:
     return roster is None or duty.roster is None or roster == duty.roster
 
 
-def _not_monitored(entries: Iterable[Entry], duty: Duty) -> tuple[NotMonitored, ...]:
+def not_monitored(entries: Iterable[Entry], start: datetime, end: datetime) -> tuple[NotMonitored, ...]:
+    """When nodes were down in [start, end), told by the `node_started` entries in it and after it."""
     found = []
     for entry in entries:
         if entry.kind == "node_started" and (since := _instant(entry.facts, "down_since")) is not None:
-            start, end = max(since, duty.start), min(entry.at, duty.end)
-            if end - start >= NOT_MONITORED_MIN:
-                found.append(NotMonitored(_text(entry.facts, "node"), start, end))
+            begins, ends = max(since, start), min(entry.at, end)
+            if ends - begins >= NOT_MONITORED_MIN:
+                found.append(NotMonitored(_text(entry.facts, "node"), begins, ends))
     return tuple(found)
 
 
