@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from opswatch.core import alerts, escalation, incidents
+from opswatch.core import alerts, escalation, incidents, rounds
 from opswatch.core.classify import Case, classify
 from opswatch.core.effects import Page
 from opswatch.core.events import (
@@ -18,6 +18,7 @@ from opswatch.core.events import (
     PageTest,
     Pause,
     RemoveOverride,
+    SignInspection,
     Unpause,
 )
 from opswatch.core.model import Health, PageReason, Priority, Status
@@ -288,4 +289,5 @@ _ARRANGE: Mapping[type[Command], Callable[..., None]] = {
     Unpause: _unpause,
     PageTest: _page_test,
     DutyNote: _duty_note,
+    SignInspection: rounds.sign,
 }

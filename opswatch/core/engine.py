@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from opswatch.core import alerts, arrangements, calendars, commands, escalation, freshness, incidents
+from opswatch.core import alerts, arrangements, calendars, commands, escalation, freshness, incidents, rounds
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
     Command,
     Event,
+    Inspected,
     MessageSent,
     NodeStarted,
     Observed,
@@ -82,6 +83,8 @@ class Engine:
         match event:
             case Observed():
                 self._observed(m, event)
+            case Inspected():
+                rounds.inspected(m, event)
             case Tick():
                 self._tick(m)
             case Command():

@@ -142,6 +142,15 @@ class DutyNote(Command):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignInspection(Command):
+    """A person has looked at one item of an inspection's checklist. `item` counts from 1."""
+
+    run: str
+    item: int
+    text: str = ""
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Facts
 
@@ -155,6 +164,23 @@ class Observed:
     target: str
     verdict: Verdict
     norms: Mapping[tuple[str, str], Norm] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A run of an inspection is over and its report is kept. `counts` are lines by health, `changes` those that are
+    new, worse, better or gone. `by` asked for it; None: it was due at `due_at`. `deliver` are `channel:ID`."""
+
+    run: str
+    inspection: str
+    node: str
+    counts: Mapping[str, int]
+    changes: Mapping[str, int]
+    took_s: float = 0.0
+    due_at: datetime | None = None
+    by: str | None = None
+    checklist: int = 0  # items to sign
+    deliver: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +234,4 @@ class SendFailed:
     retry_at: datetime | None = None
 
 
-Event = Command | Observed | Tick | NodeStarted | PlanReloaded | MessageSent | SendFailed
+Event = Command | Observed | Inspected | Tick | NodeStarted | PlanReloaded | MessageSent | SendFailed

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, tzinfo
 
 from opswatch.core import events
 from opswatch.core import phrases as _p
+from opswatch.core import round_phrases as _r
 from opswatch.core import standing_phrases as _s
 from opswatch.core.effects import Refuse
 from opswatch.core.events import Command
@@ -192,6 +193,15 @@ VERBS: tuple[Verb, ...] = (
         events.DutyNote,
         _p.read_duty_note,
         _p.say_duty_note,
+        takes_text=True,
+    ),
+    Verb(
+        ("sign", "inspect sign", "签字", "签署"),
+        "sign RUN ITEM [NOTE]",
+        "sign 2026-11-17-daily 2 counted by hand",
+        events.SignInspection,
+        _r.read_sign,
+        _r.say_sign,
         takes_text=True,
     ),
     Verb(

@@ -233,5 +233,6 @@ class Standing:
     paused_until: datetime | None = None
     paused_by: str | None = None
     digest_at: datetime | None = None  # the last one sent
+    runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of inspections → who signed each item
     risk_last: int = 0
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
