@@ -14,6 +14,7 @@ from opswatch.core.effects import (
     Announce,
     Done,
     Effect,
+    Notice,
     Page,
     Postpone,
     Recheck,
@@ -31,7 +32,7 @@ from opswatch.stores import Store
 
 ATTEMPTS_MAX = 20
 RACES_MAX = 2
-TO_BE_WRITTEN = (Record, Page, Update, Announce, Withdraw, Settle, Postpone)
+TO_BE_WRITTEN = (Record, Page, Update, Notice, Announce, Withdraw, Settle, Postpone)
 """Effects that must be committed even where no state follows from them."""
 
 

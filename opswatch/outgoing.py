@@ -12,7 +12,7 @@ from opswatch.channels import Channel, Message, Receipt
 from opswatch.config import ChannelSettings, Settings
 from opswatch.core import escalation, reach
 from opswatch.core.changes import Draft
-from opswatch.core.effects import Announce, Page, Update
+from opswatch.core.effects import Announce, Notice, Page, Update
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -61,7 +61,7 @@ class Composer:
 
     # the way
 
-    def _way_to(self, body: Page | Update) -> tuple[Channel, str]:
+    def _way_to(self, body: Page | Update | Notice) -> tuple[Channel, str]:
         person = self._desk.engine.plan.people.get(body.person)
         if person is None or body.contact not in person.contacts:
             raise DeliveryError(f"{body.person} has no contact {body.contact} any more", permanent=True)
@@ -97,6 +97,8 @@ class Composer:
         if isinstance(body, Announce) and body.event == "digest":
             incidents = self._incidents(body.facts.get("incidents"))
             return render.digest(plan, body, incidents, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
+        if isinstance(body, Notice):
+            return self._notice(plan, body, promise, now)
         incident, alerts = self._incident(body.incident)
         step = self._first_step(plan, incident)
         match body:
@@ -139,6 +141,19 @@ class Composer:
                     first_step=step,
                     **again,  # type: ignore[arg-type]
                 )
+
+    def _notice(self, plan: Plan, body: Notice, promise: Promise, now: datetime) -> Message:
+        about = self._incident(body.incident)[0] if body.incident is not None else None
+        return render.notice(
+            plan,
+            body,
+            id=promise.id,
+            link=self._links.at(now),
+            at=now,
+            incident=about,
+            attempt=promise.attempt,
+            possible_duplicate=promise.possible_duplicate,
+        )
 
     def _first_step(self, plan: Plan, incident: Incident) -> str:
         """What the playbook says to do first, in one line: it stands in the page itself."""

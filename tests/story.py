@@ -16,7 +16,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from opswatch.core.changes import State
-from opswatch.core.effects import Announce, Done, Effect, Entry, Page, Record, Refuse, Settle, Update, Withdraw
+from opswatch.core.effects import (
+    Announce,
+    Done,
+    Effect,
+    Entry,
+    Notice,
+    Page,
+    Record,
+    Refuse,
+    Settle,
+    Update,
+    Withdraw,
+)
 from opswatch.core.engine import Engine
 from opswatch.core.events import Acknowledge, Command, Event, NodeStarted, Observed, PlanReloaded, SendFailed, Tick
 from opswatch.core.model import Failure, Health, Priority, Role, Sample, Secret, UnknownReason, Verdict
@@ -83,6 +95,7 @@ class Story:
         self.pages: list[Page] = []
         self.pending: dict[str, Page] = {}
         self.updates: list[Update] = []
+        self.notices: list[Notice] = []
         self.announcements: list[Announce] = []
         self._told = 0
 
@@ -189,6 +202,8 @@ class Story:
                 self.pending[effect.id] = effect
             case Update():
                 self.updates.append(effect)
+            case Notice():
+                self.notices.append(effect)
             case Announce():
                 self.announcements.append(effect)
             case Withdraw(incident, people):
@@ -204,7 +219,7 @@ class Story:
         told, so = replay(self.entries), book_of(self.state)
         assert told.open_incidents() == so.incidents, "the timeline does not replay to the incidents"
         assert told.announced == so.announced, "the timeline does not replay to what was announced"
-        assert (told.silences, told.overrides, told.is_paused) == (so.silences, so.overrides, so.is_paused)
+        assert told.arranged() == so.arranged(), "the timeline does not replay to what is arranged"
         for incident in self.state.incidents.values():
             assert incident.wake_at is not None, f"incident {incident.number} is forgotten"
 

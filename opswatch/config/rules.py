@@ -183,9 +183,14 @@ def priorities(tables: Tables) -> dict[Priority, PriorityRule]:
             ack_within=table.ack_within or built_in.ack_within,
             update_every=table.update_every or built_in.update_every,
             resolve_within=table.resolve_within or built_in.resolve_within,
-            postmortem_within=table.postmortem_within or built_in.postmortem_within,
+            postmortem_within=_or(table.postmortem_within, built_in.postmortem_within),
         )
     return found
+
+
+def _or(written: timedelta | None, built_in: timedelta | None) -> timedelta | None:
+    """What is written, `0s` too: it says that none is owed."""
+    return built_in if written is None else written
 
 
 # ---------------------------------------------------------------------------------------------------------------------

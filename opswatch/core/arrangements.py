@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from opswatch.core import alerts, escalation, incidents, rounds
+from opswatch.core import alerts, escalation, incidents, papers, risks, rounds
 from opswatch.core.classify import Case, classify
 from opswatch.core.effects import Page
 from opswatch.core.events import (
@@ -290,4 +290,6 @@ _ARRANGE: Mapping[type[Command], Callable[..., None]] = {
     PageTest: _page_test,
     DutyNote: _duty_note,
     SignInspection: rounds.sign,
+    **risks.COMMANDS,
+    **papers.COMMANDS,
 }

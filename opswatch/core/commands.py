@@ -8,11 +8,13 @@ from datetime import timedelta
 
 from opswatch.core import arrangements, escalation, incidents
 from opswatch.core.events import (
+    AcceptRisk,
     Acknowledge,
     AddOverride,
     AddSilence,
     Command,
     Escalate,
+    MovePaper,
     Note,
     Pause,
     Reassign,
@@ -24,7 +26,7 @@ from opswatch.core.events import (
     Unack,
     Unpause,
 )
-from opswatch.core.model import PageReason, Role, Status
+from opswatch.core.model import PageReason, Role, Stage, Status
 from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
 from opswatch.core.plan import Person
 from opswatch.core.state import Incident
@@ -61,7 +63,10 @@ def _role_needed(m: Moment, command: Command, person: Person) -> Role:
             override = next((one for one in m.draft.overrides() if one.id == number), None)
             is_own = override is not None and person.id in (override.by, override.remove, override.add)
             return Role.RESPONDER if is_own else Role.LEAD
-        case Pause() | Unpause():
+        case MovePaper(incident=number, to=to):
+            paper = m.draft.paper(number)
+            return Role.LEAD if to is Stage.PUBLISHED or (paper is not None and paper.is_published) else Role.RESPONDER
+        case Pause() | Unpause() | AcceptRisk():
             return Role.LEAD
     return Role.RESPONDER
 

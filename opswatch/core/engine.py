@@ -7,10 +7,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from opswatch.core import alerts, arrangements, calendars, commands, escalation, freshness, incidents, rounds
+from opswatch.core import (
+    alerts,
+    arrangements,
+    calendars,
+    commands,
+    escalation,
+    freshness,
+    incidents,
+    papers,
+    risks,
+    rounds,
+)
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
+    ActionsFound,
     Command,
     Event,
     Inspected,
@@ -18,7 +30,10 @@ from opswatch.core.events import (
     NodeStarted,
     Observed,
     PlanReloaded,
+    RiskFound,
+    RiskGone,
     SendFailed,
+    ShiftEnded,
     Tick,
 )
 from opswatch.core.matching import Fullmatch, fullmatch
@@ -75,6 +90,8 @@ class Engine:
             state.incident_deadlines.first(),
             state.alert_deadlines.first(),
             state.silence_deadlines.first(),
+            state.paper_deadlines.first(),
+            state.risk_deadlines.first(),
             state.fresh_until,
         )
         return min((at for at in instants if at is not None), default=None)
@@ -99,6 +116,14 @@ class Engine:
                 m.record("node_started", node=event.node, down_since=event.down_since)
             case PlanReloaded():
                 self._reloaded(m)
+            case RiskFound():
+                risks.found(m, event)
+            case RiskGone():
+                risks.gone(m, event)
+            case ActionsFound():
+                papers.actions_found(m, event)
+            case ShiftEnded():
+                papers.handed_over(m, event)
             case _:
                 assert_never(event)
 
@@ -108,7 +133,7 @@ class Engine:
             alerts.observe(m, check, event.target, event.verdict, event.norms)
 
     def _tick(self, m: Moment) -> None:
-        """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest."""
+        """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""
         if any(silence.ends_at <= m.now for silence in m.draft.silences()):
             arrangements.forget_expired(m)
         if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
@@ -124,6 +149,14 @@ class Engine:
         _digest(m, [one for one in waiting if _is_for_digest(m, one)])
         for incident in waiting:
             incidents.due(m, incident)
+        for number in m.draft.state.paper_deadlines.due(m.now):
+            paper = m.draft.paper(number)
+            if paper is not None and paper.wake_at is not None and paper.wake_at <= m.now:
+                papers.due(m, paper)
+        for number in m.draft.state.risk_deadlines.due(m.now):
+            risk = m.draft.risk(number)
+            if risk is not None and risk.wake_at is not None and risk.wake_at <= m.now:
+                risks.due(m, risk)
 
     def _reloaded(self, m: Moment) -> None:
         """Open incidents follow the new plan; no timer, alert, acknowledgement or silence is reset (SPEC 1)."""
@@ -140,6 +173,8 @@ class Engine:
             if incident.status is not Status.RESOLVED:
                 escalation.keep(m, escalation.follow_plan(m, incident))
         arrangements.quiet_ended(m)
+        papers.follow_plan(m)
+        risks.follow_plan(m)
         if m.draft.started_at is not None:
             m.draft.changes.fresh_until = m.now
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from opswatch.core.effects import Page
-from opswatch.core.model import Priority, Verdict
+from opswatch.core.model import Priority, Severity, Stage, Verdict
 from opswatch.core.norms import Norm
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -151,6 +151,59 @@ class SignInspection(Command):
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AddRisk(Command):
+    """An entry of the risk ledger, by hand. Without an owner it is of who writes it down."""
+
+    title: str
+    severity: Severity = Severity.MEDIUM
+    owner: str | None = None  # `bo`, `person:bo` or `team:dev`
+    due: date | None = None
+    service: str | None = None
+    target: str | None = None
+    text: str = ""  # the evidence
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRisk(Command):
+    """Another owner, another date; None leaves what is."""
+
+    id: int
+    owner: str | None = None
+    due: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRisk(Command):
+    id: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRisk(Command):
+    """We live with it until then; then it is open again."""
+
+    id: int
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartPaper(Command):
+    """A post-mortem about an incident that owes none (or only a short review), or another owner for one it owes."""
+
+    incident: int
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovePaper(Command):
+    """A post-mortem goes on: submitted for review, published, or given back as a draft."""
+
+    incident: int
+    to: Stage
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Facts
 
@@ -234,4 +287,71 @@ class SendFailed:
     retry_at: datetime | None = None
 
 
-Event = Command | Observed | Inspected | Tick | NodeStarted | PlanReloaded | MessageSent | SendFailed
+@dataclass(frozen=True, slots=True)
+class RiskFound:
+    """An inspection (or another round) found something to be dealt with. Found again under the same `key`, it is the
+    same risk. `core.risks.from_finding` makes one with a due date."""
+
+    key: str
+    title: str
+    severity: Severity = Severity.MEDIUM
+    source: str = "inspection"
+    owner: str | None = None
+    due: date | None = None
+    service: str | None = None
+    target: str | None = None
+    check: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RiskGone:
+    """What was found under `key` is there no more: its risk is closed."""
+
+    key: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A row of a post-mortem's table of actions."""
+
+    title: str
+    owner: str | None = None  # a person's id, or `team:dev`
+    due: date | None = None
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionsFound:
+    """The rows of the table of actions, as the file of this incident's paper has them now."""
+
+    incident: int
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftEnded:
+    """Other people are on call for a roster since `at`; the document `name` was written for them."""
+
+    roster: str
+    at: datetime
+    people: tuple[str, ...]  # whose shift it was
+    to: tuple[str, ...]  # who is on call now
+    name: str
+
+
+Event = (
+    Command
+    | Observed
+    | Inspected
+    | Tick
+    | NodeStarted
+    | PlanReloaded
+    | MessageSent
+    | SendFailed
+    | RiskFound
+    | RiskGone
+    | ActionsFound
+    | ShiftEnded
+)

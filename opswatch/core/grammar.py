@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from opswatch.core import events
+from opswatch.core import paper_phrases as _w
 from opswatch.core import phrases as _p
 from opswatch.core import round_phrases as _r
 from opswatch.core import standing_phrases as _s
@@ -194,6 +195,57 @@ VERBS: tuple[Verb, ...] = (
         _p.read_duty_note,
         _p.say_duty_note,
         takes_text=True,
+    ),
+    Verb(
+        ("risk", "risk add", "add risk", "隐患", "登记隐患"),
+        "risk [high|medium|low] [@PERSON] [due DATE] [service:ID] TITLE",
+        "risk high @bo due 2026-12-01 service:orders no spare disk",
+        events.AddRisk,
+        _w.read_add_risk,
+        _w.say_add_risk,
+        takes_text=True,
+    ),
+    Verb(
+        ("assign-risk", "risk assign", "转派隐患", "隐患转派"),
+        "assign-risk ID [@PERSON | team:TEAM] [due DATE]",
+        "assign-risk 3 @bo due 2026-12-01",
+        events.AssignRisk,
+        _w.read_assign_risk,
+        _w.say_assign_risk,
+    ),
+    Verb(
+        ("close-risk", "risk close", "关闭隐患", "隐患关闭"),
+        "close-risk ID [because TEXT]",
+        "close-risk 3 because the spare disk is in",
+        events.CloseRisk,
+        _w.read_close_risk,
+        _w.say_close_risk,
+        takes_text=True,
+    ),
+    Verb(
+        ("accept-risk", "risk accept", "接受隐患", "隐患接受"),
+        "accept-risk ID until TIME because REASON",
+        "accept-risk 3 until 2026-12-01 because the host goes in November",
+        events.AcceptRisk,
+        _w.read_accept_risk,
+        _w.say_accept_risk,
+        takes_text=True,
+    ),
+    Verb(
+        ("post-mortem", "post-mortem new", "复盘", "写复盘"),
+        "post-mortem NUMBER [owner PERSON]",
+        "post-mortem 142 owner bo",
+        events.StartPaper,
+        _w.read_start_paper,
+        _w.say_start_paper,
+    ),
+    Verb(
+        ("paper", "复盘阶段"),
+        "paper NUMBER draft|review|publish",
+        "paper 142 publish",
+        events.MovePaper,
+        _w.read_move_paper,
+        _w.say_move_paper,
     ),
     Verb(
         ("sign", "inspect sign", "签字", "签署"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from opswatch.core import escalation, quiet
+from opswatch.core import escalation, papers, quiet
 from opswatch.core.effects import Update
 from opswatch.core.events import (
     Acknowledge,
@@ -218,6 +218,7 @@ def resolve(m: Moment, incident: Incident, *, by: str | None, text: str = "", do
         until=incident.reopen_at,
     )
     tell(m, incident, "resolved")
+    papers.owed(m, incident)
     return incident
 
 

@@ -278,6 +278,11 @@ def _text(typed: str) -> str:
     return "" if text in _CLOSINGS else text
 
 
+def needed_incident(sentence: Sentence, speaker: Speaker) -> int:
+    """The incident that is named, or whose thread this is. Raises Unclear."""
+    return _incident(sentence, speaker)
+
+
 def needed_number(sentence: Sentence) -> int:
     number = sentence.incident()
     if number is None:

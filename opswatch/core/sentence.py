@@ -26,6 +26,7 @@ _INCIDENT = re.compile(
 _UNIT = r"(?:weeks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|周|天|个?小时|分钟|分|秒)"
 _SPAN = re.compile(rf"(?:half an hour|半个?小时|(?:\d+(?:\.\d+)?\s*{_UNIT}(?![A-Za-z])\s*)+)", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2})[:点](\d{2})?$")
+_FAR = timedelta(days=3650)
 _DAYS = {"today": 0, "今天": 0, "tomorrow": 1, "明天": 1, "后天": 2}
 _WEEK = (
     ("mon", "monday", "周一", "星期一"),
@@ -209,6 +210,23 @@ class Sentence:
         if "T" not in word.upper() and (clock := self._clock()) is not None:
             at = datetime.combine(at.date(), clock)
         return at.astimezone(UTC) if at.tzinfo else self._local(at)
+
+    def day(self) -> date | None:
+        """`2026-01-05`, `today`, `tomorrow`, `fri`, `2 weeks` from today, as a date where it is said; None, and nothing
+        taken, when none stands here."""
+        before = self._at
+        today = self.now.astimezone(self.zone).date()
+        self.keyword("in")
+        if (span := self.span()) is not None:
+            return today + span if span <= _FAR else None
+        word = self._token()[0].rstrip(_CLOSING).lower()
+        day = self._day(word)
+        if day is None:
+            try:
+                return date.fromisoformat(word)
+            except ValueError:
+                self._at = before
+        return day
 
     def _day(self, word: str) -> date | None:
         today = self.now.astimezone(self.zone).date()

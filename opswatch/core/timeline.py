@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from opswatch.core.changes import State
 from opswatch.core.effects import Entry
-from opswatch.core.model import Status
+from opswatch.core.model import RiskStatus, Stage, Status
 
 
 @dataclass(slots=True)
@@ -30,6 +30,12 @@ class Book:
     silences: set[int] = field(default_factory=set)
     overrides: set[int] = field(default_factory=set)
     is_paused: bool = False
+    risks: dict[int, str] = field(default_factory=dict)  # those not closed → open or accepted
+    papers: dict[int, str] = field(default_factory=dict)  # those not published → their stage
+
+    def arranged(self) -> tuple[object, ...]:
+        """All of it but incidents and alerts: to compare two books."""
+        return self.silences, self.overrides, self.is_paused, self.risks, self.papers
 
     def open_incidents(self) -> dict[int, Line]:
         return {number: line for number, line in self.incidents.items() if line.status != Status.RESOLVED}
@@ -47,6 +53,8 @@ def book_of(state: State) -> Book:
         silences=set(state.silences),
         overrides=set(state.overrides),
         is_paused=state.standing.paused_until is not None,
+        risks={number: str(one.status) for number, one in state.risks.items() if one.status is not RiskStatus.CLOSED},
+        papers={number: str(one.stage) for number, one in state.papers.items() if not one.is_published},
     )
 
 
@@ -141,6 +149,25 @@ def _paused(book: Book, entry: Entry, facts: Facts) -> None:
     book.is_paused = entry.kind == "paused"
 
 
+def _risk(book: Book, entry: Entry, facts: Facts) -> None:
+    accepted = entry.kind == "risk_accepted"
+    book.risks[_number(facts)] = str(RiskStatus.ACCEPTED if accepted else RiskStatus.OPEN)
+
+
+def _risk_closed(book: Book, entry: Entry, facts: Facts) -> None:
+    book.risks.pop(_number(facts), None)
+
+
+def _paper_owed(book: Book, entry: Entry, facts: Facts) -> None:
+    book.papers[entry.incident or 0] = str(Stage.DRAFT)
+
+
+def _paper_moved(book: Book, entry: Entry, facts: Facts) -> None:
+    book.papers[entry.incident or 0] = str(facts["stage"])
+    if facts["stage"] == Stage.PUBLISHED:
+        del book.papers[entry.incident or 0]
+
+
 _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "triggered": _triggered,
     "alert_joined": _joined,
@@ -165,4 +192,10 @@ _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "override_removed": _override_removed,
     "paused": _paused,
     "unpaused": _paused,
+    "risk_added": _risk,
+    "risk_accepted": _risk,
+    "risk_reopened": _risk,
+    "risk_closed": _risk_closed,
+    "paper_owed": _paper_owed,
+    "paper_moved": _paper_moved,
 }

@@ -4,6 +4,7 @@ from opswatch.render.answers import answer, entry, help_text, priority_words, sa
 from opswatch.render.message import Action, Message
 from opswatch.render.messages import Link, announce, page, update
 from opswatch.render.notices import digest, test_page
+from opswatch.render.paper_notices import notice
 from opswatch.render.words import LANGUAGES, when, word
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "digest",
     "entry",
     "help_text",
+    "notice",
     "page",
     "priority_words",
     "say_refusal",

@@ -100,5 +100,10 @@ def as_many(lines: Sequence[str], count_max: int, letters_max: int = LETTERS_MAX
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _catalogue(language: str) -> dict[str, dict[str, str]]:
-    text = files("opswatch").joinpath("locale", f"documents.{language}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    """All that documents say: `documents.LANGUAGE.toml`, and a pair of its own, `documents-NAME.LANGUAGE.toml`, for
+    each kind that needs many words. A section stands in one of them."""
+    catalogue: dict[str, dict[str, str]] = {}
+    for file in sorted(files("opswatch").joinpath("locale").iterdir(), key=lambda file: file.name):
+        if file.name.startswith("documents") and file.name.endswith(f".{language}.toml"):
+            catalogue |= tomllib.loads(file.read_text(encoding="utf-8"))
+    return catalogue

@@ -21,8 +21,8 @@ _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _FACT = re.compile(r"\{(\w+)(\??)\}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _UNIT = re.compile(r"[dhms]")
-_PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove"})
-_CODES = frozenset({"state", "before", "status", "reason", "why", "role"})
+_PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove", "whose"})
+_CODES = frozenset({"state", "before", "status", "reason", "why", "role", "severity", "stage", "what"})
 _VALUE_MAX = 1000  # letters of one fact
 
 
@@ -121,7 +121,7 @@ class Reader:
         if isinstance(value, bool):
             return self.word("word.yes")
         if name in _PEOPLE:
-            return self.person(value)
+            return self.target(str(value)) if str(value).startswith("team:") else self.person(value)
         if name == "to":
             return self.target(str(value))
         if name in _CODES:

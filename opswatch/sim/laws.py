@@ -75,9 +75,8 @@ def the_log_is_the_truth(state: State, entries: Iterable[Entry]) -> list[str]:
         broken.append(f"incidents: the timeline says {told.open_incidents()}, the state {so.incidents}")
     if told.announced != so.announced:
         broken.append(f"announced: the timeline says {told.announced}, the state {so.announced}")
-    arranged = (told.silences, told.overrides, told.is_paused)
-    if arranged != (so.silences, so.overrides, so.is_paused):
-        broken.append(f"arranged: the timeline says {arranged}")
+    if told.arranged() != so.arranged():
+        broken.append(f"arranged: the timeline says {told.arranged()}, the state {so.arranged()}")
     return broken
 
 

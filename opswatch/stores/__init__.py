@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from opswatch.core.changes import Changes, State
-from opswatch.core.effects import Announce, Effect, Entry, Page, Update
+from opswatch.core.effects import Announce, Effect, Entry, Notice, Page, Update
 from opswatch.core.model import Secret, Verdict
-from opswatch.core.state import Incident, Watch
+from opswatch.core.state import Incident, Paper, Risk, Watch
 
 if TYPE_CHECKING:
     from opswatch.core.norms import Hour
@@ -31,7 +31,7 @@ class Promise:
     """A promised message that this node has claimed until `lease_until`."""
 
     id: str
-    body: Page | Update | Announce
+    body: Page | Update | Notice | Announce
     promised_at: datetime
     attempt: int  # 1 for the first
     possible_duplicate: bool  # an earlier claim ran out without a receipt
@@ -40,7 +40,7 @@ class Promise:
 
     @property
     def kind(self) -> str:
-        return {Page: "page", Update: "update", Announce: "announce"}[type(self.body)]
+        return {Page: "page", Update: "update", Notice: "update", Announce: "announce"}[type(self.body)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,14 @@ class Store(Protocol):
         ...
 
     def incidents(self, *, include_resolved: bool = False, limit: int = 500) -> list[Incident]: ...
+
+    def risks(self, limit: int = 500) -> list[Risk]:
+        """The newest entries of the ledger, closed ones too."""
+        ...
+
+    def papers(self, limit: int = 500) -> list[Paper]:
+        """The newest post-mortems and short reviews, published ones too."""
+        ...
 
     def changed(self) -> bool:
         """Whether somebody else committed since the last load: cheap, for polling every 50 ms."""

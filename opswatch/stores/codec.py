@@ -1,7 +1,7 @@
 """Frozen values of the core to JSON documents and back, exactly, by their own type hints (decision 0004).
 
 Fields that hold their default are left out, unknown fields are ignored: yesterday's release reads today's documents.
-Instants are ISO text in UTC, spans whole microseconds, enums their values, bytes base64.
+Instants are ISO text in UTC, dates ISO text, spans whole microseconds, enums their values, bytes base64.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import types
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -193,6 +193,7 @@ def _pack_instant(at: datetime) -> str:
 
 _SCALARS: dict[Any, Pair] = {
     datetime: (_pack_instant, datetime.fromisoformat),
+    date: (date.isoformat, date.fromisoformat),
     timedelta: (lambda span: span // MICROSECOND, lambda us: timedelta(microseconds=us)),
     bytes: (lambda raw: b64encode(raw).decode("ascii"), b64decode),
 }

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from opswatch.core.effects import Announce, Effect, Page, Postpone, Settle, Update, Withdraw
+from opswatch.core.effects import Announce, Effect, Notice, Page, Postpone, Settle, Update, Withdraw
 from opswatch.stores import MessageRow, Promise
 from opswatch.stores.codec import decode, encode, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Row, Session
 
-Message = Page | Update | Announce
+Message = Page | Update | Notice | Announce
 Parameters = dict[str, object]
 
 RANK_TEST, RANK_UPDATE, RANK_ANNOUNCE = 10, 20, 30  # pages rank by their priority: 0 to 3
@@ -25,6 +25,9 @@ def message_id(message: Message) -> str:
             return message.id
         case Update():
             return f"update/{message.incident}/{message.person}/{message.contact}/{message.event}/{message.serial}"
+        case Notice():
+            about = "-" if message.incident is None else message.incident
+            return f"notice/{about}/{message.person}/{message.contact}/{message.event}/{message.serial}"
         case Announce():
             incident = "-" if message.incident is None else message.incident
             return f"announce/{message.channel}/{incident}/{message.event}/{message.serial}"
@@ -34,14 +37,14 @@ def message_id(message: Message) -> str:
 
 def is_kept(effect: Effect) -> bool:
     """Whether `keep` has something to write for it."""
-    return isinstance(effect, Page | Update | Announce | Withdraw | Settle | Postpone)
+    return isinstance(effect, Page | Update | Notice | Announce | Withdraw | Settle | Postpone)
 
 
 def keep(session: Session, effects: Sequence[Effect], now: datetime) -> None:
     """Write what `effects` say of messages, in their order: a page promised after a withdrawal stands."""
     promised: list[Parameters] = []
     for effect in effects:
-        if isinstance(effect, Page | Update | Announce):
+        if isinstance(effect, Page | Update | Notice | Announce):
             promised.append(_row(effect, now))
         elif isinstance(effect, Withdraw | Settle | Postpone):
             session.many("message_promise", promised)
@@ -96,6 +99,8 @@ def _row(message: Message, now: datetime) -> Parameters:
             return row | _to_person(message)
         case Update():
             return row | {"kind": "update", "rank": RANK_UPDATE} | _to_person(message)
+        case Notice():  # In no incident's row: it must not edit that incident's card.
+            return row | {"kind": "update", "rank": RANK_UPDATE, "incident": None} | _to_person(message)
         case Announce():
             channel = to_column(message.channel)
             address = to_column(f"channel:{message.channel}")
@@ -104,7 +109,7 @@ def _row(message: Message, now: datetime) -> Parameters:
             assert_never(message)
 
 
-def _to_person(message: Page | Update) -> Parameters:
+def _to_person(message: Page | Update | Notice) -> Parameters:
     return {
         "person": to_column(message.person),
         "channel": to_column(message.contact),
@@ -135,10 +140,16 @@ def _settle(session: Session, effect: Settle, now: datetime) -> None:
         session.run("card_keep", id=name, ref=ref, now=to_us(now))
 
 
+def _type_of(row: Row) -> type[Message]:
+    """An update that belongs to no incident is a notice."""
+    is_notice = row["kind"] == "update" and row["incident"] is None
+    return Notice if is_notice else BODIES[row["kind"]]
+
+
 def _promise(row: Row, until: datetime) -> Promise:
     return Promise(
         id=from_column(row["id"]),
-        body=decode(BODIES[row["kind"]], row["body"]),
+        body=decode(_type_of(row), row["body"]),
         promised_at=from_us(row["promised_at"]),
         attempt=row["attempts"],
         possible_duplicate=row["unreceipted"] > 0,

@@ -102,6 +102,40 @@ SET document = excluded.document, left_at = NULL, changed_at_head = excluded.cha
 -- override_leave: it was removed
 UPDATE overrides SET left_at = :now, changed_at_head = :version WHERE id = :id
 
+-- risks_kept: for a first load
+SELECT id, document, left_at FROM risks WHERE left_at IS NULL ORDER BY id
+
+-- risks_changed: for every later load
+SELECT id, document, left_at FROM risks WHERE changed_at_head > :seen ORDER BY id
+
+-- risk_save: new or changed
+INSERT INTO risks (id, document, left_at, changed_at_head) VALUES (:id, :document, NULL, :version)
+ON CONFLICT (id) DO UPDATE
+SET document = excluded.document, left_at = NULL, changed_at_head = excluded.changed_at_head
+
+-- risk_leave: closed a while ago; the row stays for good
+UPDATE risks SET left_at = :now, changed_at_head = :version WHERE id = :id
+
+-- risks_newest: the newest of all, closed ones too
+SELECT document FROM risks ORDER BY id DESC LIMIT :limit
+
+-- papers_kept: for a first load
+SELECT id, document, left_at FROM papers WHERE left_at IS NULL ORDER BY id
+
+-- papers_changed: for every later load
+SELECT id, document, left_at FROM papers WHERE changed_at_head > :seen ORDER BY id
+
+-- paper_save: new or changed
+INSERT INTO papers (id, document, left_at, changed_at_head) VALUES (:id, :document, NULL, :version)
+ON CONFLICT (id) DO UPDATE
+SET document = excluded.document, left_at = NULL, changed_at_head = excluded.changed_at_head
+
+-- paper_leave: published a while ago; the row stays for good
+UPDATE papers SET left_at = :now, changed_at_head = :version WHERE id = :id
+
+-- papers_newest: the newest of all, published ones too
+SELECT document FROM papers ORDER BY id DESC LIMIT :limit
+
 -- ---------------------------------------------------------------------------------------------------------------
 -- What checks remember
 
@@ -146,7 +180,7 @@ SET attempts = attempts + 1, claimed_by = :node, lease_until = :lease_until,
     unreceipted = unreceipted + CASE WHEN lease_until IS NULL THEN 0 ELSE 1 END
 WHERE id IN (SELECT id FROM due)
     AND settled_at IS NULL AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
-RETURNING id, kind, rank, body, promised_at, due_at, attempts, unreceipted,
+RETURNING id, kind, rank, incident, body, promised_at, due_at, attempts, unreceipted,
     (SELECT cards.ref FROM cards
      WHERE cards.incident = messages.incident AND cards.address = messages.address) AS card
 

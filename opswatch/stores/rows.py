@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from opswatch.core.changes import Changes, State
-from opswatch.core.state import Alert, Incident, Override, Silence, Standing, Watch
+from opswatch.core.state import Alert, Incident, Override, Paper, Risk, Silence, Standing, Watch
 from opswatch.stores.codec import EPOCH, decode, encode, from_column, to_column, to_us
 from opswatch.stores.database import Row, Session
 
@@ -40,6 +40,8 @@ ALERTS = _Kind("alert", "alerts", Alert)
 INCIDENTS = _Kind("incident", "incidents", Incident, _incident_columns)
 SILENCES = _Kind("silence", "silences", Silence)
 OVERRIDES = _Kind("override", "overrides", Override)
+RISKS = _Kind("risk", "risks", Risk)
+PAPERS = _Kind("paper", "papers", Paper)
 WATCHES = _Kind("watch", "watches", Watch)
 
 
@@ -50,6 +52,8 @@ def write(session: Session, changes: Changes, version: int, writer: str, now: da
     _write(session, INCIDENTS, changes.incidents, stamp)
     _write(session, SILENCES, changes.silences, stamp)
     _write(session, OVERRIDES, changes.overrides, stamp)
+    _write(session, RISKS, changes.risks, stamp)
+    _write(session, PAPERS, changes.papers, stamp)
     write_watches(session, changes.watches, version, writer, now)
 
 
@@ -73,11 +77,15 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.incidents = _everything(session, INCIDENTS, int, state.incidents)
         changes.silences = _everything(session, SILENCES, int, state.silences)
         changes.overrides = _everything(session, OVERRIDES, int, state.overrides)
+        changes.risks = _everything(session, RISKS, int, state.risks)
+        changes.papers = _everything(session, PAPERS, int, state.papers)
     else:
         changes.alerts = _since(session, ALERTS, from_column, seen=seen)
         changes.incidents = _since(session, INCIDENTS, int, seen=seen)
         changes.silences = _since(session, SILENCES, int, seen=seen)
         changes.overrides = _since(session, OVERRIDES, int, seen=seen)
+        changes.risks = _since(session, RISKS, int, seen=seen)
+        changes.papers = _since(session, PAPERS, int, seen=seen)
     if seen < 0:
         changes.watches = _everything(session, WATCHES, from_column, {})
     else:  # Those that this node has changed but not saved yet are nowhere else: they are never taken away.

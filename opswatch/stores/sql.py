@@ -223,6 +223,39 @@ class SqlStore:
             found = session.rows("incidents_newest" if include_resolved else "incidents_open", limit=limit)
         return [decode(Incident, row["document"]) for row in found]
 
+    def risks(self, limit: int = 500) -> list[Risk]:
+        """The newest entries of the ledger, closed ones too."""
+        with self._asking() as session:
+            return [decode(Risk, row["document"]) for row in session.rows("risks_newest", limit=limit)]
+
+    def papers(self, limit: int = 500) -> list[Paper]:
+        """The newest post-mortems and short reviews, published ones too."""
+        with self._asking() as session:
+            return [decode(Paper, row["document"]) for row in session.rows("papers_newest", limit=limit)]
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Inspections
+
+    def keep_inspection(self, report: Report, told_at: datetime | None) -> bool:
+        """Write a report down, once; see `stores/inspections.py`. False: a run of this name is kept already."""
+        return self._write(lambda session: inspections.keep(session, report, told_at))
+
+    def inspection(self, run: str) -> Report | None:
+        with self._asking() as session:
+            return inspections.one(session, run)
+
+    def last_inspection(self, inspection: str, before: datetime, *, told: bool = False) -> Report | None:
+        with self._asking() as session:
+            return inspections.last(session, inspection, before, told=told)
+
+    def last_due(self, inspection: str) -> datetime | None:
+        with self._asking() as session:
+            return inspections.last_due(session, inspection)
+
+    def inspections(self, inspection: str | None = None, limit: int = 50) -> list[RunRow]:
+        with self._asking() as session:
+            return inspections.newest(session, inspection, limit)
+
     # -----------------------------------------------------------------------------------------------------------------
     # Nodes
 

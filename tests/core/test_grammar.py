@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opswatch.core import events, grammar
 from opswatch.core.effects import Refuse
 from opswatch.core.events import Command
-from opswatch.core.model import Priority
+from opswatch.core.model import Priority, Severity, Stage
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)  # a Monday
 HOURS = timedelta(hours=1)
@@ -106,6 +106,23 @@ def says(command_type, *args, **facts):
         ("test page @bo via slack", says(events.PageTest, "bo", "slack")),
         ("page-test", says(events.PageTest, "ana")),
         ("duty-note batch ran late", says(events.DutyNote, "batch ran late")),
+        (
+            "risk high due 2026-12-01 @bo service:orders no spare disk",
+            says(events.AddRisk, "no spare disk", Severity.HIGH, "bo", date(2026, 12, 1), "orders"),
+        ),
+        ("登记隐患 高 负责人 chen 磁盘没有备件", says(events.AddRisk, "磁盘没有备件", Severity.HIGH, "chen")),
+        ("risk assign 3 @bo due fri", says(events.AssignRisk, 3, "bo", date(2026, 1, 9))),
+        ("assign-risk 3 due 2 weeks", says(events.AssignRisk, 3, None, date(2026, 1, 19))),
+        ("close risk 3", says(events.CloseRisk, 3)),
+        ("关闭隐患 3 原因 已换盘", says(events.CloseRisk, 3, "已换盘")),
+        (
+            "accept risk 3 for 2h because the host goes",
+            says(events.AcceptRisk, 3, NOW + 2 * HOURS, "the host goes"),
+        ),
+        ("postmortem new 142", says(events.StartPaper, 142)),
+        ("复盘 142 负责人 bo", says(events.StartPaper, 142, "bo")),
+        ("paper 142 submit", says(events.MovePaper, 142, Stage.IN_REVIEW)),
+        ("复盘阶段 142 发布", says(events.MovePaper, 142, Stage.PUBLISHED)),
         ("who", grammar.Who()),
         ("who is on call?", grammar.Who()),
         ("who is on call for primary?", grammar.Who("primary")),
@@ -196,6 +213,12 @@ def test_a_question_is_not_an_order():
         ("override primary add bo", "needs_times"),
         ("override primary from 18:00 to 19:00", "needs_change"),
         ("override primary from 19:00 to 19:00 add bo", "bad_time"),
+        ("risk", "needs_text"),
+        ("risk due whenever no spare disk", "bad_day"),
+        ("close risk", "needs_id"),
+        ("accept risk 3 for 2h", "needs_reason"),
+        ("assign-risk 3", "needs_person"),
+        ("paper 142", "needs_stage"),
         ("pause", "needs_span"),
         ("x" * 5000, "too_long"),
         ("snooze 142 2h and 143 too", "too_much"),
@@ -270,6 +293,7 @@ ids = st.from_regex(r"[a-z][a-z0-9_-]{0,8}[a-z0-9]", fullmatch=True) | st.sample
 texts = st.text(min_size=1, max_size=60).map(str.strip).filter(lambda text: any(c.isalnum() for c in text))
 instants = st.integers(-200_000_000, 300_000_000).map(lambda s: NOW + timedelta(seconds=s, microseconds=s % 999_983))
 spans = st.timedeltas(timedelta(seconds=1), timedelta(days=700))
+days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
 priorities = st.sampled_from(Priority)
 matchers = st.tuples(
     st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True),
@@ -319,6 +343,22 @@ sentences = st.one_of(
     st.builds(events.Unpause, **who),
     st.builds(events.PageTest, ids, st.none() | ids, **who),
     st.builds(events.DutyNote, texts, **who),
+    st.builds(
+        events.AddRisk,
+        texts,
+        st.sampled_from(Severity),
+        st.none() | ids,
+        st.none() | days,
+        st.none() | ids,
+        st.none() | ids,
+        st.just("") | texts,
+        **who,
+    ),
+    st.builds(events.AssignRisk, numbers, ids, st.none() | days, **who),
+    st.builds(events.CloseRisk, numbers, st.just("") | texts, **who),
+    st.builds(events.AcceptRisk, numbers, instants, texts, **who),
+    st.builds(events.StartPaper, numbers, st.none() | ids, **who),
+    st.builds(events.MovePaper, numbers, st.sampled_from(Stage), **who),
     st.builds(grammar.Who, st.none() | ids),
     st.just(grammar.List()),
     st.builds(grammar.Show, numbers),

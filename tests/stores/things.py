@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Announce, Entry, Page, Record, Update
-from opswatch.core.model import Health, PageReason, Priority, QuietReason, Status, UnknownReason
-from opswatch.core.state import Alert, DueStep, Incident, Override, Silence, Standing, Watch
+from opswatch.core.model import (
+    Health,
+    PageReason,
+    PaperKind,
+    Priority,
+    QuietReason,
+    RiskStatus,
+    Severity,
+    Stage,
+    Status,
+    UnknownReason,
+)
+from opswatch.core.state import Alert, DueStep, Incident, Override, Paper, Risk, Silence, Standing, Watch
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 123457, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -67,6 +78,39 @@ def override(number: int = 1) -> Override:
     return Override(number, "primary", NOW, NOW + 2 * HOUR, shifts=shifts, by="lead", made_at=NOW, reason="fair")
 
 
+def risk(number: int = 1, **changed: object) -> Risk:
+    whole = {
+        "id": number,
+        "title": "没有备用磁盘, no spare disk",
+        "severity": Severity.HIGH,
+        "opened_at": NOW,
+        "status": RiskStatus.ACCEPTED,
+        "owner": "team:dba",
+        "due": date(2026, 4, 1),
+        "source": "inspection:daily",
+        "key": "inspection/disk/db-1",
+        "evidence": ("a", ""),
+        "accepted_until": NOW + HOUR,
+        "wake_at": NOW + HOUR,
+    }
+    return Risk(**(whole | changed))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def paper(number: int = 1, **changed: object) -> Paper:
+    whole = {
+        "incident": number,
+        "kind": PaperKind.POSTMORTEM,
+        "opened_at": NOW,
+        "due_at": NOW + HOUR,
+        "stage": Stage.IN_REVIEW,
+        "owner": "ana",
+        "told": 2,
+        "wake_at": NOW + HOUR,
+        "actions": (("postmortem/1/abc", 1), ("postmortem/1/def", 2)),
+    }
+    return Paper(**(whole | changed))  # type: ignore[arg-type]  # a test's shorthand
+
+
 def watch(target: str = "db-main", **changed: object) -> Watch:
     whole = {
         "check": "disk-space",
@@ -89,8 +133,18 @@ def everything() -> Changes:
         incidents={1: incident()},
         silences={1: silence()},
         overrides={1: override()},
+        risks={1: risk()},
+        papers={1: paper()},
         watches={watch().key: watch()},
-        standing=Standing(incident_last=1, silence_last=1, override_last=1, paused_until=NOW, paused_by="ana"),
+        standing=Standing(
+            incident_last=1,
+            silence_last=1,
+            override_last=1,
+            paused_until=NOW,
+            paused_by="ana",
+            risk_last=1,
+            handed_over={"primary": NOW},
+        ),
     )
 
 
@@ -114,4 +168,5 @@ def note(text: str, number: int | None = 1, kind: str = "noted") -> Record:
 
 def whole(state: State) -> tuple[object, ...]:
     """All that a state holds, to compare two of them."""
-    return state.alerts, state.incidents, state.silences, state.overrides, state.watches, state.standing
+    kept = state.alerts, state.incidents, state.silences, state.overrides, state.risks, state.papers
+    return *kept, state.watches, state.standing

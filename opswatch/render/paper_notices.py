@@ -1,0 +1,88 @@
+"""Notices: what is owed or due, and a shift that begins, for one person. They interrupt nobody and edit no card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from opswatch.core.effects import Notice
+from opswatch.core.plan import Plan
+from opswatch.core.state import Incident
+from opswatch.render.message import Message
+from opswatch.render.messages import Link
+from opswatch.render.text import fill_template, reader_of, stamp
+from opswatch.render.words import Reader
+
+PAPERS = frozenset({"paper_owed", "paper_due", "paper_overdue", "paper_review"})
+
+
+def notice(
+    plan: Plan,
+    notice: Notice,
+    *,
+    id: str,
+    link: Link,
+    at: datetime,
+    incident: Incident | None = None,
+    parts: Sequence[tuple[str, Sequence[str]]] = (),
+    attempt: int = 1,
+    possible_duplicate: bool = False,
+) -> Message:
+    """The words of one notice, in the language and zone of its reader. `incident` is the one it is about, if it is
+    known; `parts` are the lists of a hand-over, (heading, lines)."""
+    reader = reader_of(plan, notice.person)
+    facts = reader.facts({"title": incident.title if incident else "", **notice.facts, "incident": notice.incident})
+    title = reader.word(f"notice.{notice.event}", **facts)
+    title = title[:1].upper() + title[1:]
+    lines = [
+        *_lines(reader, notice, facts),
+        *((heading, "\n".join(f"- {row}" for row in rows)) for heading, rows in parts),
+    ]
+    url = link("incident", incident=notice.incident) if notice.incident is not None else link("dashboard")
+    links = {reader.word("page.incident") if notice.incident is not None else "opswatch": url} if url else {}
+    payload: dict[str, object] = {
+        "kind": "notice",
+        "event": notice.event,
+        "page_id": id,
+        "attempt": attempt,
+        "possible_duplicate": possible_duplicate,
+        "test": False,
+        "incident": notice.incident,
+        "person": notice.person,
+        "title": title,
+        "facts": dict(notice.facts),
+        "links": {"incident": url if notice.incident is not None else None},
+        "at": stamp(at),
+    }
+    return Message(
+        id=id,
+        kind="update",
+        title=title,
+        text=fill_template("message.txt.j2", title=title, opening=[], lines=lines, links=links),
+        at=at,
+        lines=tuple(lines),
+        links=links,
+        loud=False,
+        attempt=attempt,
+        possible_duplicate=possible_duplicate,
+        payload=payload,
+    )
+
+
+def _lines(reader: Reader, notice: Notice, facts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is known, and the command that goes on with it."""
+    named = ("due", "owner", "severity", "service", "evidence")
+    lines = [(reader.word(f"notice.{name}"), facts[name]) for name in named if name in facts]
+    return [*lines, (reader.word("notice.how"), reader.word(f"notice.{_how(notice)}", **_ids(notice)))]
+
+
+def _how(notice: Notice) -> str:
+    if notice.event == "paper_review":
+        return "how_review"
+    if notice.event in PAPERS:
+        return "how_paper"
+    return "how_handover" if notice.event == "handover" else "how_risk"
+
+
+def _ids(notice: Notice) -> dict[str, object]:
+    return {"number": notice.incident, "id": notice.facts.get("id"), "roster": notice.facts.get("roster")}
