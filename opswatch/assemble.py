@@ -79,6 +79,13 @@ def read_config(path: Path, now: datetime, *, for_looking: bool = True) -> Loade
     return config.load(path, plugins.Lookup(with_models=for_looking), now=now, needs_secrets=for_looking)
 
 
+def plan_alone(path: Path, now: Callable[[], datetime] = clock.now) -> tuple[Plan, datetime]:
+    """What is written at `path`, and this instant: for who only imagines. No store is opened, no secret needed. Raises
+    ConfigError with every problem."""
+    at = now()
+    return read_config(path, at, for_looking=False).plan, at
+
+
 def open_office(
     path: Path, *, for_looking: bool = False, is_daemon: bool = False, now: Callable[[], datetime] = clock.now
 ) -> Office:

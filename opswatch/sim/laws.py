@@ -1,7 +1,7 @@
 """The laws of on-call (HOUSE 9), each a function that says what is broken; empty when nothing is.
 
 They look at a state, the timeline's entries and the promised pages, whoever made them: a story, a Hypothesis machine,
-or a real daemon that was killed.
+a simulated year, or a real daemon that was killed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from opswatch.core.changes import State
+from opswatch.core import quiet
+from opswatch.core.changes import Draft, State
 from opswatch.core.effects import Entry, Page
-from opswatch.core.model import Health, Priority, Status
+from opswatch.core.matching import labels_of
+from opswatch.core.model import Health, PageReason, Priority, Status
 from opswatch.core.plan import Plan
-from opswatch.core.timeline import book_of, replay
+from opswatch.core.roster import Rosters
+from opswatch.core.state import Incident, Override
+from opswatch.core.timeline import Book, book_of, replay
+
+ASKED_ALL_THE_SAME = frozenset({PageReason.REMINDER, PageReason.QUIET_ENDED, PageReason.DELIVERY_FAILED})
+"""Why the owner of an acknowledged incident may be paged: "still on it?", a snooze ended, or that page failed."""
 
 
 def nobody_is_forgotten(state: State, now: datetime) -> list[str]:
@@ -22,6 +29,24 @@ def nobody_is_forgotten(state: State, now: datetime) -> list[str]:
         f"incident {incident.number} was to be looked at {incident.wake_at}, it is {now}"
         for incident in state.incidents.values()
         if incident.wake_at <= now
+    ]
+
+
+def what_was_due_is_done(deadline: datetime | None, now: datetime) -> list[str]:
+    """Law 1, from the desk's side: after a Tick the next deadline lies ahead."""
+    return [f"something was due {deadline}, it is {now}"] if deadline is not None and deadline <= now else []
+
+
+def somebody_is_being_asked(plan: Plan, incidents: Iterable[Incident]) -> list[str]:
+    """Law 1: what nobody has taken and nothing quiets climbs, unless its priority interrupts nobody."""
+    return [
+        f"incident {incident.number} ({incident.priority}) is nobody's, and does not climb"
+        for incident in incidents
+        if incident.status is Status.TRIGGERED
+        and incident.level_until is None
+        and incident.held_until is None
+        and incident.snoozed_until is None
+        and plan.rule(incident.priority).interrupt != "never"
     ]
 
 
@@ -34,13 +59,73 @@ def nobody_is_surprised(plan: Plan, pages: Iterable[Page]) -> list[str]:
     ]
 
 
-def acknowledgements_are_honoured(state: State) -> list[str]:
-    """Law 3: an acknowledged incident climbs no ladder."""
+def pages_follow_the_roster(
+    rosters: Rosters, overrides: Iterable[Override], entries: Iterable[Entry], pages: Iterable[Page], now: datetime
+) -> list[str]:
+    """Law 2 on the pages of one step at `now`: who is paged as a level is entered stands in the roster it names."""
+    entered = {(entry.incident, entry.facts["climb"]) for entry in entries if entry.kind == "level_entered"}
+    ours = tuple(overrides)
+    broken = []
+    for page in pages:
+        if page.roster is None or page.step != "1" or (page.incident, page.climb) not in entered:
+            continue
+        named = {
+            *rosters.on_call(page.roster, ours, now).people,
+            *rosters.next_people(page.roster, ours, now),
+            *rosters.previous_people(page.roster, ours, now),
+        }
+        if page.person not in named:
+            broken.append(f"page {page.id} says roster {page.roster}, which names {sorted(named)} at {now}")
+    return broken
+
+
+def acknowledgements_are_honoured(state: State, incidents: Iterable[Incident] | None = None) -> list[str]:
+    """Law 3: an acknowledged incident (of `incidents`, or any) climbs no ladder."""
     return [
         f"incident {incident.number} is acknowledged by {incident.owner}, and still climbs"
-        for incident in state.incidents.values()
+        for incident in (state.incidents.values() if incidents is None else incidents)
         if incident.status is Status.ACKNOWLEDGED and incident.level_until is not None
     ]
+
+
+def acknowledged_is_left_alone(plan: Plan, state: State, pages: Iterable[Page]) -> list[str]:
+    """Law 3 on the pages of one step: once somebody has it, only they are asked (and reserves of a pool, until enough
+    of them have come)."""
+    reserves = {person for pool in plan.pools.values() for person in pool.people}
+    broken = []
+    for page in pages:
+        incident = state.incidents.get(page.incident)
+        if incident is None or incident.status is not Status.ACKNOWLEDGED or page.person in reserves:
+            continue
+        if page.person != incident.owner or page.reason not in ASKED_ALL_THE_SAME:
+            broken.append(f"page {page.id} ({page.reason}), but {incident.owner} has incident {incident.number}")
+    return broken
+
+
+def quiet_is_honoured(state: State, pages: Iterable[Page]) -> list[str]:
+    """On the pages of one step: what is snoozed, held back or over interrupts nobody."""
+    broken = []
+    for page in pages:
+        incident = state.incidents.get(page.incident)
+        if incident is None or page.test:
+            continue
+        quiet_until = incident.snoozed_until or incident.held_until
+        if quiet_until is not None or incident.status is Status.RESOLVED:
+            why = f"quiet until {quiet_until}" if quiet_until is not None else "resolved"
+            broken.append(f"page {page.id} ({page.reason}), but incident {incident.number} is {why}")
+    return broken
+
+
+def quiet_has_a_reason(plan: Plan, state: State, now: datetime) -> list[str]:
+    """Law 4: an alert that is held back is held back by something that still holds."""
+    broken = []
+    for alert in state.alerts.values():
+        if alert.quiet is None:
+            continue
+        labels = labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+        if quiet.why_quiet(plan, Draft(state), labels, now) is None:
+            broken.append(f"{alert.key} is held back ({alert.quiet}), and nothing quiets it at {now}")
+    return broken
 
 
 def told_is_true(state: State, now: datetime) -> list[str]:
@@ -67,9 +152,10 @@ def every_alert_is_somebodys(state: State) -> list[str]:
     return broken
 
 
-def the_log_is_the_truth(state: State, entries: Iterable[Entry]) -> list[str]:
-    """Law 7: replaying the timeline gives incidents, acknowledgements, and what was announced."""
-    told, so = replay(entries), book_of(state)
+def the_log_is_the_truth(state: State, entries: Iterable[Entry], book: Book | None = None) -> list[str]:
+    """Law 7: replaying the timeline gives incidents, acknowledgements, and what was announced. With `book`, replaying
+    `entries` since that checkpoint (the book is carried on)."""
+    told, so = replay(entries, book), book_of(state)
     broken = []
     if told.open_incidents() != so.incidents:
         broken.append(f"incidents: the timeline says {told.open_incidents()}, the state {so.incidents}")
@@ -84,6 +170,27 @@ def nothing_is_promised_twice(pages: Sequence[Page]) -> list[str]:
     """A page id names one rung: the same one is never promised again."""
     seen: set[str] = set()
     return [page.id for page in pages if page.id in seen or seen.add(page.id)]  # type: ignore[func-returns-value]
+
+
+def promises_are_kept(waiting: Iterable[tuple[Page, datetime]], now: datetime, within: timedelta) -> list[str]:
+    """Law 5: a promised page that was neither delivered, given up nor overtaken is tried again `within` its time."""
+    return [f"page {page.id} was due {due}, it is {now}" for page, due in waiting if now - due > within]
+
+
+def rosters_tile(
+    rosters: Rosters, roster: str, overrides: Iterable[Override], start: datetime, end: datetime
+) -> list[str]:
+    """Law 6: shifts and gaps of [start, end) cover every instant of it once, and say what `on_call` says."""
+    ours = tuple(overrides)
+    broken, at = [], start
+    for shift in rosters.shifts(roster, ours, start, end):
+        if shift.start != at or shift.end <= shift.start:
+            broken.append(f"roster {roster}: a shift from {shift.start} to {shift.end} follows one until {at}")
+        at = shift.end
+        found = rosters.on_call(roster, ours, shift.start)
+        if found.people != shift.people and not (found.fallback or not shift.people):
+            broken.append(f"roster {roster}: {shift.people} from {shift.start}, but on call then are {found.people}")
+    return broken if at == end else [*broken, f"roster {roster}: nothing is said of {at} to {end}"]
 
 
 def calm_returned(state: State, within: timedelta) -> list[str]:
