@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from opswatch.config.reading import Misspelt, Reader, reads
 from opswatch.core.calendars import check_cron
-from opswatch.core.limits import parse_range
+from opswatch.core.limits import parse_mads, parse_range
 from opswatch.core.model import Health, Priority, Secret
 from opswatch.core.plan import NotifyStep
 from opswatch.core.spans import parse_span
@@ -90,6 +90,12 @@ def _range(value: Any) -> str:
         raise ValueError(f"say on which side, in quotes: '> {value}' or '< {value}'")
     parse_range(_text(value))
     return _text(value)
+
+
+def _mads(value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError(f"in quotes, with its unit: '{value} mad'")
+    return parse_mads(_text(value))
 
 
 def _number(value: Any) -> float:
@@ -193,6 +199,7 @@ keeping = reads(_keeping)
 zone = reads(_zone)
 priority = reads(_priority)
 range_text = reads(_range)
+mads = reads(_mads)
 number = reads(_number)
 local_time = reads(_local_time)
 turn = reads(_turn)

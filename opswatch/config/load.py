@@ -103,7 +103,18 @@ def _build(
     services = what.services(tables, names)
     targets = what.targets(tables, names, kinds, warnings)
     alerts = tables.one("alerts", schema.Alerts)
-    around = what.Surroundings(names, kinds, targets, services, alerts, zone, settings.playbooks_dir, warnings)
+    around = what.Surroundings(
+        names,
+        kinds,
+        targets,
+        services,
+        alerts,
+        zone,
+        settings.playbooks_dir,
+        warnings,
+        calendars,
+        settings.retention.rollups,
+    )
     checks = what.checks(tables, around)
     labels = _labels(services, targets, checks)
     policies = rules.policies(tables, names, calendars, people, timezone=zone)

@@ -93,10 +93,24 @@ class CheckMatch(Table):
     labels: Mapping[str, str] = key(LABELS, NOTHING)
 
 
+class Baseline(Table):
+    """`baseline = "4 mad"` is short for `{ warn = "4 mad" }`."""
+
+    warn: float | None = key(f.mads, None)
+    crit: float | None = key(f.mads, None)
+
+    @classmethod
+    def read_short(cls, value: Any, spot: Spot) -> Baseline:
+        return cls.read(value, spot) if isinstance(value, dict) else cls(warn=f.mads(value, spot))
+
+
 class Limit(Table):
     warn: str | None = key(f.range_text, None)
     crit: str | None = key(f.range_text, None)
     clear: float = key(f.number, 0.0)
+    baseline: Baseline | None = key(Baseline.read_short, None)
+    min_change: float | None = key(f.number, None)
+    side: str | None = key(f.one_of("both", "above", "below"), None)
 
 
 class CheckPriority(Table):
@@ -123,6 +137,7 @@ class Check(Table):
     labels: Mapping[str, str] = key(LABELS, NOTHING)
     args: Mapping[str, Any] = key(f.table, NOTHING)
     why: str = key(f.text, "")
+    calendar: str | None = key(f.text, None)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from opswatch.config import schema
+from opswatch.config import limits, schema
 from opswatch.config.names import Names, cycles, each
 from opswatch.config.problems import Place, Problems
 from opswatch.config.settings import Kinds, Measures
 from opswatch.config.suggest import listed
 from opswatch.config.tables import Entry, Tables
+from opswatch.config.windows import Calendars
 from opswatch.core.matching import labels_hold, matches_glob
 from opswatch.core.model import Health, Priority
-from opswatch.core.plan import Check, Limit, Service, Target
+from opswatch.core.plan import Check, Service, Target
 from opswatch.errors import PluginNotFound
 
 # Kinds that are known without any check asking for them → how their url begins; empty: none is needed.
@@ -125,6 +126,8 @@ class Surroundings:
     timezone: str
     playbooks: Path
     warnings: Problems
+    calendars: Calendars
+    rollups_kept: timedelta
 
     @property
     def problems(self) -> Problems:
@@ -142,6 +145,7 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
     every = table.every
     timeout = table.timeout or min(TIMEOUT_DEFAULT, every or TIMEOUT_DEFAULT)
     _check_times(table, place, timeout, around.problems)
+    limits.warn_of_short_memory(table, place.at("limits"), around.rollups_kept, around.warnings)
     targets = _targets_of(table, place, around, measures)
     if targets and every is None and table.cron is None and not table.spoilt & {"every", "cron"}:
         words = "neither `every` nor `cron`: it runs in inspections only, and this release runs none yet"
@@ -157,13 +161,14 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
         confirm=table.confirm or around.defaults.confirm,
         retry=table.retry,
         recover=table.recover or around.defaults.recover,
-        limits=_limits(table, place.at("limits"), around.problems, measures),
+        limits=limits.limits(table, place.at("limits"), measures, around.problems, around.warnings),
         priority=_priorities(table.priority),
         on_unknown=table.on_unknown if table.on_unknown is not None else Priority.P3,
         playbook=_playbook(table, place.at("playbook"), around),
         labels=table.labels,
         args=_args(table, place.at("args"), around),
         why=table.why,
+        calendar=around.calendars.name(table.calendar, place.at("calendar")),
     )
 
 
@@ -183,16 +188,6 @@ def _measures(table: schema.Check, around: Surroundings) -> Measures | None:
         return around.kinds.measures(table.probe)
     except PluginNotFound:
         return None  # Reported where its arguments are looked at.
-
-
-def _limits(table: schema.Check, place: Place, problems: Problems, measures: Measures | None) -> dict[str, Limit]:
-    for sample, limit in table.limits.items():
-        if measures is not None and "*" not in measures.samples and sample not in measures.samples:
-            words = f"probe {table.probe} measures {listed(measures.samples)}"  # It would never be broken.
-            problems.unknown(place.at(sample), sample, measures.samples, words, seen="")
-        if limit.warn is None and limit.crit is None and not limit.spoilt:
-            problems.add(place.at(sample), 'a `warn` or a `crit`, such as { warn = "> 80", crit = "> 90" }')
-    return {name: Limit(limit.warn, limit.crit, limit.clear) for name, limit in table.limits.items()}
 
 
 def _priorities(table: schema.CheckPriority) -> dict[Health, Priority]:
