@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from opswatch import logs, metrics, plugins
+from opswatch import logs, metrics
 from opswatch.clock import monotonic_s
 from opswatch.core import calendars
 from opswatch.core.effects import Recheck
@@ -29,9 +29,9 @@ from opswatch.core.model import Failure, Health, UnknownReason, Verdict
 from opswatch.core.plan import Check, Plan
 from opswatch.core.state import alert_key
 from opswatch.desk import Desk
-from opswatch.errors import OpswatchError, PluginNotFound
-from opswatch.loops import Loop
-from opswatch.probes import Probe, Task, cannot_tell
+from opswatch.errors import OpswatchError
+from opswatch.loops import Loop, looks
+from opswatch.probes import Probe
 from opswatch.stores import Store
 from opswatch.stores.norms import Norms
 
@@ -99,7 +99,7 @@ class Checks:
         self._queue: queue.Queue[Look | None] = queue.Queue(QUEUE_MAX)
         self._under_way: dict[str, Look] = {}
         self._lock = threading.Lock()
-        self._probes: dict[str, Probe] = dict(probes or {})
+        self.probe = looks.Probes(probes)
         self._jobs: dict[str, tuple[object, ...]] = {}
         self._samples: list[tuple[str, str, Verdict]] = []
         self._stuck = 0
@@ -215,7 +215,7 @@ class Checks:
         metrics.probe_workers_busy.set(self._busy)
         look.began_s = self._monotonic_s()
         metrics.check_lateness_seconds.observe(look.began_s - look.due_s)
-        verdict = self._verdict(look)
+        verdict = looks.look(self._desk, self.probe, look.check, look.target, self._now())
         with look.lock:
             was_given_up, look.is_given_up = look.is_given_up, True
         if was_given_up:
@@ -225,40 +225,6 @@ class Checks:
             return False
         self._finish(look, replace(verdict, took_s=self._monotonic_s() - look.began_s))
         return True
-
-    def _verdict(self, look: Look) -> Verdict:
-        check, plan = look.check, self._desk.engine.plan
-        target = plan.targets.get(look.target)
-        now = self._now()
-        if target is None:
-            return Verdict(now, f"{look.target} is no longer in the plan", unknown=UnknownReason.NO_DATA)
-        with self._desk.looking() as (state, _):
-            watch = state.watches.get(look.key)
-        task = Task(
-            target=target,
-            args=check.args,
-            now=now,
-            timeout_s=check.timeout.total_seconds(),
-            memory=watch.memory if watch else None,
-            check=check.id,
-            limits=check.limits,
-        )
-        try:
-            return self.probe(check.probe).look(task)
-        except PluginNotFound as missing:
-            return cannot_tell(task, UnknownReason.ERROR, str(missing))
-        except Exception as trouble:  # A probe must not raise; when it does, that is what we cannot tell.
-            log.exception("probe broke", check=check.id, target=look.target)
-            return cannot_tell(task, UnknownReason.ERROR, f"probe {check.probe} broke: {type(trouble).__name__}")
-
-    def probe(self, name: str) -> Probe:
-        with self._lock:
-            known = self._probes.get(name)
-        if known is None:
-            known = plugins.find("probes", name).Look()
-            with self._lock:
-                self._probes[name] = known
-        return known
 
     def _finish(self, look: Look, verdict: Verdict) -> None:
         self._forget(look)

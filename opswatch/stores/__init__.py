@@ -14,7 +14,9 @@ from opswatch.core.model import Secret, Verdict
 from opswatch.core.state import Incident, Paper, Risk, Watch
 
 if TYPE_CHECKING:
+    from opswatch.core.inspection import Report
     from opswatch.core.norms import Hour
+    from opswatch.stores.inspections import RunRow
     from opswatch.stores.samples import Point
 
 
@@ -142,6 +144,27 @@ class Store(Protocol):
 
     def papers(self, limit: int = 500) -> list[Paper]:
         """The newest post-mortems and short reviews, published ones too."""
+        ...
+
+    def keep_inspection(self, report: Report, told_at: datetime | None) -> bool:
+        """Write a run's report down. False: one of this name is kept already, whoever wrote it. `told_at` is None for
+        somebody's own look."""
+        ...
+
+    def inspection(self, run: str) -> Report | None:
+        """A report by the name of its run."""
+        ...
+
+    def last_inspection(self, inspection: str, before: datetime, *, told: bool = False) -> Report | None:
+        """The newest report that began before; `told`: of rounds for everybody only."""
+        ...
+
+    def last_due(self, inspection: str) -> datetime | None:
+        """The instant that the newest scheduled run was for."""
+        ...
+
+    def inspections(self, inspection: str | None = None, limit: int = 50) -> list[RunRow]:
+        """The newest runs first."""
         ...
 
     def changed(self) -> bool:

@@ -274,6 +274,41 @@ WHERE leases.node = excluded.node OR leases.held_until <= :now
 RETURNING id
 
 -- ---------------------------------------------------------------------------------------------------------------
+-- Inspections
+
+-- inspection_keep: whoever is first has run it
+INSERT INTO inspections (id, inspection, began_at, due_at, told_at, by_whom, facts, document)
+VALUES (:id, :inspection, :began_at, :due_at, :told_at, :by_whom, :facts, :document)
+ON CONFLICT (id) DO NOTHING
+
+-- inspection: one report
+SELECT document FROM inspections WHERE id = :id
+
+-- inspection_last: the report to compare somebody's own look with
+SELECT document FROM inspections WHERE inspection = :inspection AND began_at < :before
+ORDER BY began_at DESC, id DESC LIMIT 1
+
+-- inspection_last_told: the report to compare a round for everybody with
+SELECT document FROM inspections WHERE inspection = :inspection AND began_at < :before AND told_at IS NOT NULL
+ORDER BY began_at DESC, id DESC LIMIT 1
+
+-- inspection_last_due: which scheduled instant was run last
+SELECT MAX(due_at) AS due_at FROM inspections WHERE inspection = :inspection
+
+-- inspections_newest: for people
+SELECT id, inspection, began_at, due_at, told_at, by_whom, facts FROM inspections
+ORDER BY began_at DESC, id DESC LIMIT :limit
+
+-- inspections_newest_of: for people
+SELECT id, inspection, began_at, due_at, told_at, by_whom, facts FROM inspections WHERE inspection = :inspection
+ORDER BY began_at DESC, id DESC LIMIT :limit
+
+-- prune_inspections: older than they are kept; their files stay
+DELETE FROM inspections WHERE id IN (
+    SELECT id FROM inspections WHERE began_at < :before ORDER BY began_at, id LIMIT :limit
+)
+
+-- ---------------------------------------------------------------------------------------------------------------
 -- Retention, in bounded batches
 
 -- prune_mark: nodes that have seen less than this head must read everything again

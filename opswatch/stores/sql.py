@@ -13,13 +13,15 @@ from typing import TypeVar
 
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Effect, Entry, Record
+from opswatch.core.inspection import Report
 from opswatch.core.model import Verdict
 from opswatch.core.norms import Hour
 from opswatch.core.state import Incident, Paper, Risk, Watch
 from opswatch.errors import Conflict, StoreUnavailable
-from opswatch.stores import MessageRow, Promise, Stored, migrate, outbox, rollups, rows
+from opswatch.stores import MessageRow, Promise, Stored, inspections, migrate, outbox, rollups, rows
 from opswatch.stores.codec import decode, decode_facts, encode_facts, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Database, Row, Session
+from opswatch.stores.inspections import RunRow
 from opswatch.stores.samples import KEPT, Point, Samples
 
 T = TypeVar("T")
@@ -350,6 +352,7 @@ class SqlStore:
         if ends:
             session.run("prune_mark")
         others = sum(session.run(q, before=settled, limit=PRUNE_BATCH) for q in ("prune_messages", "prune_cards"))
+        others += inspections.prune(session, now)
         return ends + others + session.run("prune_leases", before=to_us(now - LEASES_KEPT), limit=PRUNE_BATCH)
 
     @contextmanager

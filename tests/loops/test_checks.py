@@ -14,6 +14,7 @@ from opswatch.core.engine import Engine
 from opswatch.core.model import Health, UnknownReason, Verdict
 from opswatch.core.plan import Check, Plan
 from opswatch.desk import Desk
+from opswatch.loops import looks
 from opswatch.loops.checks import Checks, timed
 from opswatch.probes import Task
 from opswatch.stores import Store, open_store
@@ -161,15 +162,9 @@ def test_a_probe_with_a_mistake_is_unknown_and_its_worker_goes_on(store):
 
 def test_an_unknown_probe_says_what_exists(store):
     bench = Bench(store)
-    verdict = bench.checks._verdict(_look(bench, "fine"))
+    verdict = looks.look(bench.desk, bench.checks.probe, bench.plan.checks["fine"], "db-1", bench.now)
     assert verdict.unknown is UnknownReason.ERROR
     assert "fine" in verdict.sentence
-
-
-def _look(bench: Bench, check: str):
-    from opswatch.loops.checks import Look
-
-    return Look(bench.plan.checks[check], "db-1", 0.0)
 
 
 def test_a_reload_leaves_the_next_instant_of_what_did_not_change(store):
