@@ -67,8 +67,8 @@ def last(session: Session, inspection: str, before: datetime, *, told: bool) -> 
 
 def last_due(session: Session, inspection: str) -> datetime | None:
     """The instant that the newest scheduled run was for."""
-    due = session.rows("inspection_last_due", inspection=to_column(inspection))[0]["due_at"]
-    return None if due is None else from_us(due)
+    found = session.rows("inspection_last_due", inspection=to_column(inspection))
+    return from_us(found[0]["due_at"]) if found else None
 
 
 def newest(session: Session, inspection: str | None, limit: int) -> list[RunRow]:

@@ -293,7 +293,8 @@ SELECT document FROM inspections WHERE inspection = :inspection AND began_at < :
 ORDER BY began_at DESC, id DESC LIMIT 1
 
 -- inspection_last_due: which scheduled instant was run last
-SELECT MAX(due_at) AS due_at FROM inspections WHERE inspection = :inspection
+SELECT due_at FROM inspections WHERE inspection = :inspection AND due_at IS NOT NULL
+ORDER BY due_at DESC, id DESC LIMIT 1
 
 -- inspections_newest: for people
 SELECT id, inspection, began_at, due_at, told_at, by_whom, facts FROM inspections
