@@ -83,6 +83,8 @@ def climb(m: Moment, incident: Incident) -> Incident:
 
 def _climb_from(m: Moment, incident: Incident, level: int, extra: tuple[str, ...]) -> Incident:
     policy = policy_of(m.plan, incident.policy)
+    if level > len(policy.levels):  # The ladder has ended: its fallback is told again, whatever a `when` says.
+        return _fall_back(m, incident, policy, incident.cycle)
     if not any(_holds(m, incident, rung) for rung in policy.levels):
         return _wait_for_a_level(m, incident, policy)
     cycle = incident.cycle
@@ -106,8 +108,8 @@ def _holds(m: Moment, incident: Incident, rung: Level) -> bool:
 
 
 def _wait_for_a_level(m: Moment, incident: Incident, policy: Policy) -> Incident:
-    """No level may be entered now: the deadline is the first instant at which one may. A window that never comes
-    (a priority it does not name) leaves the daily re-look."""
+    """No level may be entered now: the deadline is the first instant at which one may; then it goes on from the level
+    it has reached. A window that never comes (a priority it does not name) leaves the daily re-look."""
     instants = [
         at
         for rung in policy.levels
@@ -116,7 +118,7 @@ def _wait_for_a_level(m: Moment, incident: Incident, policy: Policy) -> Incident
     ]
     until = min(instants, default=m.now + RELOOK)
     m.record("level_skipped", incident=incident.number, climb=incident.climb, until=until)
-    return replace(incident, level=0, level_until=until)
+    return replace(incident, level_until=until)
 
 
 def _enter(

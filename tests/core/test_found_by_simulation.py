@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from opswatch.core.calendars import parse_window
 from opswatch.core.events import Resolve, Snooze
 from opswatch.core.model import Health, PageReason, Priority, Status
-from opswatch.core.plan import ClassifyRule
+from opswatch.core.plan import ClassifyRule, Level, Policy, When
 from tests.story import Story, person, two_levels
 
 
@@ -68,3 +69,34 @@ def test_a_rise_of_what_was_resolved_by_hand_waits_for_the_reopening():
     story.passes(minutes=5)
     assert story.paged() == ["ana"]
     assert (story.last_page().priority, story.last_page().reason) == (Priority.P0, PageReason.QUIET_ENDED)
+
+
+def by_night_only(*names: str, repeat: int = 0) -> Story:
+    """A ladder of these people that may be climbed at night only, Berlin time; the lead is its fallback."""
+    nights = When((parse_window(None, "20:00", "06:00"),), "Europe/Berlin")
+    levels = tuple(Level((f"person:{name}",), timedelta(minutes=10), nights) for name in names)
+    story = Story(two_levels(policies={"standard": Policy("standard", levels, repeat, ("person:lead",))}))
+    story.passes(hours=2, minutes=40)  # 05:40 in Berlin
+    return story
+
+
+def test_a_ladder_that_ended_keeps_telling_its_fallback_though_no_level_holds_any_more():
+    """Seed 9: it waited for the night, climbed again from the bottom with page ids it had used before, and the store
+    keeps a promise once: the lead would not have been told."""
+    story = by_night_only("ana")
+    story.fails()
+    story.passes(minutes=12)
+    assert story.paged() == ["ana", "lead"]
+    story.passes(hours=3)
+    assert story.paged() == ["lead", "lead", "lead"]
+
+
+def test_a_ladder_that_waits_for_a_window_goes_on_from_the_level_it_had_reached():
+    story = by_night_only("ana", "bo", "cy")
+    story.passes(minutes=15)
+    story.fails()
+    assert story.paged() == ["ana"]
+    story.passes(hours=13)
+    assert story.paged() == []
+    story.passes(hours=1, minutes=10)
+    assert story.paged() == ["bo"]
