@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from opswatch import __version__, clock, metrics
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.web.ack import add_links
+from opswatch.web.ahead import add_ahead
 from opswatch.web.api import add_api
 from opswatch.web.auth import READ, Refused
 from opswatch.web.door import Door, static
@@ -30,6 +31,7 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_for_machines(app, door)
     add_api(app, door)
     add_pages(app, door)
+    add_ahead(app, door)
     add_links(app, door)
     add_troubles(app, door)
     return Guard(app, door.client, monotonic_s=monotonic_s)
