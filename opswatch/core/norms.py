@@ -87,9 +87,9 @@ def hours_like(at: datetime, zone: str, calendar: DayCalendar | None = None, wee
         day = local.date() - _DAY * back
         if day.weekday() == weekday and not _is_special(day, calendar):
             clock = datetime.combine(day, local.time())
-            both = {hour_of(instant(clock, zone, last=last)) for last in (False, True)}
+            both = [instant(clock, zone, last=last) for last in (False, True)]
             # A reading that clocks jumped over means another hour: that day teaches nothing about this one.
-            found |= {hour for hour in both if _same_hour(reading(hour, zone), clock)}
+            found |= {hour_of(moment) for moment in both if reading(moment, zone) == clock}
     return sorted(found, reverse=True)
 
 
@@ -125,10 +125,6 @@ def _weekday(day: date, calendar: DayCalendar | None) -> int:
     if calendar is not None and day in calendar.holidays and day not in calendar.worked:
         return _SUNDAY
     return day.weekday()
-
-
-def _same_hour(one: datetime, other: datetime) -> bool:
-    return (one.date(), one.hour) == (other.date(), other.hour)
 
 
 def _is_special(day: date, calendar: DayCalendar | None) -> bool:

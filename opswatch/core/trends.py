@@ -21,6 +21,7 @@ DAYS_MAX = 28  # older days say little about the next ones
 AGREE_MIN = 0.7  # share of all pairs of days that must move towards the limit: a weekly clean-up gives about 0.55
 FLOOR = 0.5  # nothing is said before half of the way to the limit is gone
 HORIZON = timedelta(days=365)
+_NEAR_DAYS = 7  # how fast is told by days this near to each other: a clean-up spoils few such pairs
 _LEVEL_DAYS = 3  # the present level is the median of so many last days
 _DAY = timedelta(days=1)
 
@@ -75,8 +76,9 @@ class Stretch:
 # Slope
 
 
-def theil_sen(points: Sequence[tuple[float, float]]) -> Line | None:
-    """The median of the slopes between all pairs of points (x, y); None where no two of them differ in x.
+def theil_sen(points: Sequence[tuple[float, float]], *, within: float = math.inf) -> Line | None:
+    """The median of the slopes between all pairs of points (x, y) that are at most `within` apart in x; None where
+    there is no such pair.
 
     Up to 29 % of the points may be anything at all. Quadratic: for days, not for looks.
     """
@@ -84,7 +86,7 @@ def theil_sen(points: Sequence[tuple[float, float]]) -> Line | None:
         (second[1] - first[1]) / (second[0] - first[0])
         for index, first in enumerate(points)
         for second in points[index + 1 :]
-        if second[0] != first[0]
+        if 0 < abs(second[0] - first[0]) <= within
     ]
     if not slopes:
         return None
@@ -140,15 +142,15 @@ def forecast(
     if len(days) < days_min or (days[-1] - days[0]).days < days_min - 1:
         return None
     points = [(float((day - days[0]).days), extremes[day]) for day in days]
-    line = theil_sen(points)
-    if line is None:
+    whole, line = theil_sen(points), theil_sen(points, within=_NEAR_DAYS)
+    if whole is None or line is None:
         return None
     level = median(y + line.slope * (points[-1][0] - x) for x, y in points[-_LEVEL_DAYS:])
     distance = (limit - level) if rising else (level - limit)
     if distance <= 0:
         return Forecast(line.slope, level, limit, timedelta(0), len(days))
-    speed = line.slope if rising else -line.slope
-    if speed <= 0 or line.agree < AGREE_MIN or not _is_past_floor(level, limit, rising, floor):
+    speed, drift = (line.slope, whole.slope) if rising else (-line.slope, -whole.slope)
+    if min(speed, drift) <= 0 or whole.agree < AGREE_MIN or not _is_past_floor(level, limit, rising, floor):
         return None
     left = distance / speed
     return Forecast(line.slope, level, limit, left * _DAY, len(days)) if left <= HORIZON / _DAY else None
