@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import cast
@@ -114,6 +116,41 @@ def connect(address: Address, timeout_s: float) -> tuple[socket.socket, float]:
         sock.close()
         raise
     return sock, monotonic_s() - began
+
+
+def dial(place: Place, timeout_s: float) -> socket.socket:
+    """A connection to the first address of `place` that takes one. Raises OSError, and what `resolve` does."""
+    deadline = monotonic_s() + timeout_s
+    last: OSError = OSError(errno.EHOSTUNREACH, "no address")
+    for address in resolve(place, timeout_s):
+        try:
+            return connect(address, deadline - monotonic_s())[0]
+        except OSError as trouble:
+            last = trouble
+    raise last
+
+
+@contextmanager
+def hang_up_after(sock: socket.socket, timeout_s: float) -> Iterator[Callable[[], bool]]:
+    """Cut the connection under whoever uses it when time is up: for libraries whose own limits begin anew with each
+    read. Gives a question: was it cut?"""
+    held = socket.socket(fileno=os.dup(sock.fileno()))  # TLS takes the socket itself away
+    was_cut = threading.Event()
+
+    def cut() -> None:
+        was_cut.set()
+        with suppress(OSError):
+            held.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.001, timeout_s), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield was_cut.is_set
+    finally:
+        timer.cancel()
+        timer.join()
+        held.close()
 
 
 def is_our_trouble(trouble: OSError) -> bool:

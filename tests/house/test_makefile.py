@@ -42,7 +42,7 @@ def test_the_target_does_what_it_says(target: str, does: str):
 
 @pytest.mark.parametrize("target", ["run", "test", "fast", "lint", "bench", "nightly"])
 def test_the_target_makes_its_environment_first(target: str):
-    assert "-e '.[postgres,dev]'" in dry_run(target)
+    assert "-e '.[mysql,postgres,redis,sql,dev]'" in dry_run(target)
 
 
 def test_folders_do_not_shadow_targets():
@@ -72,5 +72,5 @@ def test_the_marks_that_need_servers_are_in_the_list_of_packages():
         for server in re.findall(r"mark\.needs\(\s*[\"'](\w+)", path.read_text(encoding="utf-8"))
     }
     packages = re.search(r'^PACKAGES="(.*)"$', CI.read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
-    named_like = {"postgres": "postgresql"}
+    named_like = {"mariadb": "mariadb-server", "postgres": "postgresql", "redis": "redis-server"}
     assert {named_like.get(server, server) for server in wanted} <= set(packages.split())
