@@ -114,6 +114,7 @@ def _build(
         warnings,
         calendars,
         settings.retention.rollups,
+        tuple(glob for inspection in settings.inspections for glob in inspection.checks),
     )
     checks = what.checks(tables, around)
     labels = _labels(services, targets, checks)
@@ -144,6 +145,7 @@ def _build(
         pages_per_hour_max=tables.one("mercy", schema.Mercy).pages_per_hour_max,
     )
     shell.warn_of_what_waits(tables, warnings)
+    shell.warn_of_idle_rounds(tables, checks, warnings)
     if now is not None:
         calendars.warn_of_guesses(now, warnings)
     return plan, replace(settings, channels={**settings.channels, **carriers.implied})

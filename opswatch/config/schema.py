@@ -340,6 +340,7 @@ class Inspection(Table):
     timezone: str | None = key(f.zone, None)
     checks: tuple[str, ...] = key(some_of(f.text, at_least=1), example='checks = ["disk-*"]')
     deliver: tuple[str, ...] = key(some_of(f.text), ())
+    checklist: tuple[str, ...] = key(list_of(f.words), ())
 
 
 class Vantage(Table):
@@ -391,4 +392,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """`[priority.P0]` … stand apart: a table of tables."""
 NAMED = frozenset(name for name, table in ARRAYS.items() if "id" in table.KEYS)
-NOT_YET_ACTED_ON = ("inspection", "vantage", "hook", "heartbeat")
+NOT_YET_ACTED_ON = ("vantage", "hook", "heartbeat")

@@ -96,13 +96,14 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A scheduled round. `checks` are globs; `deliver` are `channel:ID`."""
+    """A scheduled round. `checks` are globs; `deliver` are `channel:ID`; people sign each item of `checklist`."""
 
     id: str
     cron: str
     timezone: str
     checks: tuple[str, ...]
     deliver: tuple[str, ...] = ()
+    checklist: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from opswatch.config import schema
-from opswatch.config.names import Names
+from opswatch.config.names import Names, each
 from opswatch.config.problems import Place, Problems, is_secret
 from opswatch.config.settings import (
     ChannelSettings,
@@ -22,10 +22,12 @@ from opswatch.config.settings import (
 )
 from opswatch.config.suggest import listed
 from opswatch.config.tables import Entry, Tables
+from opswatch.core.matching import matches_glob
 from opswatch.core.model import Secret
 from opswatch.errors import PluginNotFound
 
 TOKEN_LENGTH_MIN = 16
+CHECKLIST_MAX = 50
 
 
 def channels(tables: Tables, kinds: Kinds, problems: Problems) -> dict[str, ChannelSettings]:
@@ -188,10 +190,29 @@ def inspections(tables: Tables, names: Names, *, timezone: str) -> tuple[Inspect
     found = []
     for entry in tables.all("inspection", schema.Inspection):
         table, place = entry.value, entry.place
-        names.check_targets(table.deliver, place.at("deliver"))
-        zone, checks = table.timezone or timezone, tuple(table.checks)
-        found.append(Inspection(table.id, table.cron, zone, checks, tuple(table.deliver)))
+        names.check_targets(table.deliver, place.at("deliver"), allow=("channel",))
+        if len(table.checklist) > CHECKLIST_MAX:
+            names.problems.add(place.at("checklist"), f"at most {CHECKLIST_MAX} items", seen=str(len(table.checklist)))
+        found.append(
+            Inspection(
+                id=table.id,
+                cron=table.cron,
+                timezone=table.timezone or timezone,
+                checks=tuple(table.checks),
+                deliver=tuple(table.deliver),
+                checklist=tuple(table.checklist),
+            )
+        )
     return tuple(found)
+
+
+def warn_of_idle_rounds(tables: Tables, checks: Iterable[str], warnings: Problems) -> None:
+    """Names in an inspection that no check has: it would look at less than was meant."""
+    known = list(checks)
+    for entry in tables.all("inspection", schema.Inspection):
+        for glob, place in each(entry.value.checks, entry.place.at("checks")):
+            if not any(matches_glob((glob,), check) for check in known):
+                warnings.add(place, "matches no check: this part of the round looks at nothing")
 
 
 def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:

@@ -128,6 +128,7 @@ class Surroundings:
     warnings: Problems
     calendars: Calendars
     rollups_kept: timedelta
+    rounds: tuple[str, ...] = ()  # globs: the checks that inspections look at
 
     @property
     def problems(self) -> Problems:
@@ -147,8 +148,9 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
     _check_times(table, place, timeout, around.problems)
     limits.warn_of_short_memory(table, place.at("limits"), around.rollups_kept, around.warnings)
     targets = _targets_of(table, place, around, measures)
-    if targets and every is None and table.cron is None and not table.spoilt & {"every", "cron"}:
-        words = "neither `every` nor `cron`: it runs in inspections only, and this release runs none yet"
+    is_timed = every is not None or table.cron is not None or bool(table.spoilt & {"every", "cron"})
+    if targets and not is_timed and not matches_glob(around.rounds, table.id):
+        words = "neither `every` nor `cron`, and no [[inspection]] names it: it never runs"
         around.warnings.add(place, words, seen="")
     return Check(
         id=table.id,
