@@ -35,6 +35,7 @@ ASKS_ANOTHER_DATABASE = {
     "opswatch/hosts/pg_sessions.py": "looks at the watched server's own views",
     "opswatch/hosts/pg_replication.py": "looks at the watched server's own views",
     "opswatch/hosts/pg_storage.py": "looks at the watched server's own views",
+    "opswatch/hosts/mysql_replication.py": "looks at the watched server's own views",
     "opswatch/hosts/mysql_sessions.py": "looks at the watched server's own views",
     "opswatch/hosts/mysql_storage.py": "looks at the watched server's own views, and writes one row where wanted",
 }
