@@ -35,7 +35,9 @@ class Thing:
 
     @property
     def ails(self) -> Health:
-        return max((fault.health for fault in self.faults), key=lambda health: health.rank, default=Health.OK)
+        if not self.faults:
+            return Health.OK
+        return max((fault.health for fault in self.faults), key=lambda health: health.rank)
 
 
 @dataclass(slots=True, eq=False)
@@ -162,8 +164,9 @@ class Things:
                 self._look_after(thing, check.every or RETRY)
             return  # `resume` looks again otherwise.
         world.take(Observed(check.id, thing.target, verdict_of(thing, world)))
-        if world.every_look or not self._is_settled(thing):
-            spacing = check.retry if not self._is_settled(thing) and check.retry is not None else check.every
+        is_settled = self._is_settled(thing)
+        if world.every_look or not is_settled:
+            spacing = check.every if is_settled or check.retry is None else check.retry
             self._look_after(thing, spacing or RETRY)
 
     def _is_settled(self, thing: Thing) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
+from opswatch.core import alerts
 from opswatch.core.calendars import parse_window
 from opswatch.core.events import Resolve, Snooze
-from opswatch.core.model import Health, PageReason, Priority, Status
+from opswatch.core.model import Health, PageReason, Priority, Status, Verdict
 from opswatch.core.plan import ClassifyRule, Level, Policy, When
-from tests.story import Story, person, two_levels
+from opswatch.core.state import Watch
+from tests.story import MONDAY_3AM_BERLIN, Story, person, two_levels
 
 
 def team_with_two_ways():
@@ -100,3 +102,29 @@ def test_a_ladder_that_waits_for_a_window_goes_on_from_the_level_it_had_reached(
     assert story.paged() == []
     story.passes(hours=1, minutes=10)
     assert story.paged() == ["bo"]
+
+
+def test_a_clock_that_was_set_back_does_not_make_checks_blind():
+    """Results of the hour before were newer than every look of the next hour, and none of those counted."""
+    story = Story(two_levels())
+    story.recovers()
+    story.now -= timedelta(hours=1)
+    story.fails()
+    assert story.paged() == ["ana"]
+
+
+def test_a_late_result_still_moves_nothing_back():
+    story = Story(two_levels())
+    story.fails()
+    story.looks(at=story.now - timedelta(seconds=1))
+    assert story.incident().status is Status.TRIGGERED
+
+
+def test_counting_a_look_forgets_nothing_that_is_not_its_own():
+    """`count` writes its Watch field by field for speed; a field that is added must not be lost there."""
+    before = Watch("db", "db-1", "/data", episode=7, memory=b"offset 4")
+    plan, now = two_levels(), MONDAY_3AM_BERLIN
+    after = alerts.count(plan.checks["db"], before, alerts.Seen(Health.OK, "fine"), Verdict(now, "fine"))
+    changed = {"seen_at", "sentence", "good"}
+    assert {part.name for part in fields(Watch) if getattr(before, part.name) != getattr(after, part.name)} == changed
+    assert len(fields(Watch)) == 16, "a new field: let `count` carry or set it, and change this number"
