@@ -32,7 +32,9 @@ URLS: Mapping[str, tuple[str, ...]] = {
     "tls": ("tls://", "https://"),
     "dns": ("dns://",),
     "ping": ("ping://",),
+    "ntp": ("ntp://",),
     "log": ("file:",),
+    "backup": ("file:",),
     "sql": (),
 }
 ACCESS = re.compile(r"local|ssh:\S+@\S+|node_exporter:https?://\S+|agent:\S+")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from opswatch.core.model import UnknownReason
 from opswatch.errors import OpswatchError
+
+if TYPE_CHECKING:
+    from opswatch.hosts.files import Files
 
 
 class CannotSee(OpswatchError):
@@ -51,7 +55,8 @@ class MemoryUse:
     swap_total_bytes: int
     swap_free_bytes: int
     limited_by: str = "host"
-    swapped_out_bytes: int | None = None  # counters since boot
+    swapped_in_bytes: int | None = None  # counters since boot
+    swapped_out_bytes: int | None = None
     oom_kills: int | None = None
     psi_some_avg60_pct: float | None = None  # None: this kernel keeps no pressure figures
     psi_full_avg60_pct: float | None = None
@@ -99,6 +104,91 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessState:
+    """What the kernel says a process is doing: R runs, S sleeps, D waits uninterruptibly, Z has ended unreaped."""
+
+    pid: int
+    parent: int
+    name: str  # the kernel's 15 letters
+    state: str
+    started_ticks: int  # since boot: with the pid it names this process and no later one
+    switches: int | None = None  # of those in D: unchanged means that it never ran in between
+    waits_in: str = ""  # of those in D: the kernel function, where we may know it
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The share of time in which tasks waited, of the last 10, 60 and 300 seconds, and seconds in all since boot."""
+
+    avg10_pct: float
+    avg60_pct: float
+    avg300_pct: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Waiting for one resource (PSI): of some task, and of all at once. Interrupts have no `some`."""
+
+    some: Stall | None
+    full: Stall | None
+
+
+@dataclass(frozen=True, slots=True)
+class FstabLine:
+    """One line of /etc/fstab, as written."""
+
+    source: str  # /dev/…, UUID=…, nas:/export, tmpfs
+    path: str  # "none" for swap
+    kind: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One socket that waits for others: TCP in state LISTEN, UDP bound and not connected."""
+
+    protocol: str  # tcp, udp
+    address: str
+    port: int
+    user: str
+    pid: int | None = None  # None: whose it is may not be known to us
+    process: str | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this host itself can reach it."""
+        return self.address.startswith("127.") or self.address in ("::1", "::ffff:127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One installed kernel, and when its file came to be (UTC)."""
+
+    release: str
+    installed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What runs since when, and what would after the next boot."""
+
+    uptime_s: float
+    kernel: str
+    installed: tuple[Kernel, ...]
+    required_at: datetime | None  # /run/reboot-required was last written, UTC; None: it is not there
+    required_by: tuple[str, ...]  # packages
+
+
+@dataclass(frozen=True, slots=True)
+class Timekeeping:
+    """The kernel's own account of its clock. Nobody disciplines it while `max_error_s` stands at 16 s."""
+
+    max_error_s: float
+    offset_s: float  # still to be slewed away
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """How a program ended. Neither `exit_code` nor `signal`: it could not be killed and is left behind."""
 
@@ -131,6 +221,45 @@ class Host(Protocol):
     def load(self) -> Load: ...
 
     def processes(self) -> Iterator[Process]: ...
+
+    def process_states(self) -> list[ProcessState]: ...
+
+    def pressure(self, cgroup: str = "") -> dict[str, Pressure]:
+        """Of `cpu`, `memory`, `io` and, where the kernel counts them, `irq`: of the host, or of one control group."""
+        ...
+
+    def fstab(self) -> list[FstabLine]: ...
+
+    def swaps(self) -> list[str]:
+        """The areas in use: devices and files."""
+        ...
+
+    def mount_errors(self, mount: Mount) -> int | None:
+        """Errors its filesystem has counted since it was last repaired; None where it keeps no count."""
+        ...
+
+    def listeners(self) -> list[Listener]: ...
+
+    def ephemeral_ports(self) -> range:
+        """The ports the kernel gives to sockets that ask for none."""
+        ...
+
+    def boot(self) -> Boot: ...
+
+    def timekeeping(self) -> Timekeeping: ...
+
+    def wall(self) -> datetime:
+        """What its clock says, right or wrong, UTC. For looking at the clock, never for deciding anything."""
+        ...
+
+    def boottime_s(self) -> float:
+        """Seconds since boot, also those asleep, on a clock that nobody can set."""
+        ...
+
+    @property
+    def files(self) -> Files:
+        """Its files, asked for so that a hung file server costs no thread."""
+        ...
 
     def hides_processes(self) -> bool:
         """Whether processes of other users are hidden from us (hidepid, ProtectProc)."""

@@ -23,8 +23,9 @@ class NoAnswer(Exception):
 class Helpers:
     """A few processes of one `program`. Safe to call from several threads: each ask has a helper for itself."""
 
-    def __init__(self, program: Sequence[str]) -> None:
+    def __init__(self, program: Sequence[str], *, answer_max: int = ANSWER_MAX) -> None:
         self._program = tuple(program)
+        self._answer_max = answer_max
         self._lock = threading.Lock()
         self._room = threading.Semaphore(HELPERS_MAX)
         self._idle: list[subprocess.Popen[bytes]] = []
@@ -44,7 +45,7 @@ class Helpers:
         try:
             helper = self._take()
             try:
-                answer = _converse(helper, question, deadline)
+                answer = _converse(helper, question, deadline, self._answer_max)
             except BaseException:
                 self._discard(helper)
                 raise
@@ -99,26 +100,26 @@ class Helpers:
                 self._stuck.append(helper)
 
 
-def _converse(helper: subprocess.Popen[bytes], question: object, deadline: float) -> object:
+def _converse(helper: subprocess.Popen[bytes], question: object, deadline: float, answer_max: int) -> object:
     assert helper.stdin is not None and helper.stdout is not None
     try:
         helper.stdin.write(json.dumps(question).encode() + b"\n")
-        line = _read_line(helper.stdout.fileno(), deadline)
+        line = _read_line(helper.stdout.fileno(), deadline, answer_max)
         return json.loads(line)
     except (OSError, ValueError) as trouble:
         raise NoAnswer(f"the helper died: {trouble}") from None
 
 
-def _read_line(fd: int, deadline: float) -> bytes:
+def _read_line(fd: int, deadline: float, answer_max: int) -> bytearray:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    line = b""
+    line = bytearray()
     while not line.endswith(b"\n"):
         wait_ms = (deadline - monotonic_s()) * 1000
         if wait_ms <= 0 or not poll.poll(wait_ms):
             raise NoAnswer("no answer")
         data = os.read(fd, 65536)
-        if not data or len(line) > ANSWER_MAX:
+        if not data or len(line) > answer_max:
             raise OSError("it ended without an answer")
         line += data
     return line

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,29 @@ import psutil
 
 from opswatch.clock import monotonic_s
 from opswatch.core.model import UnknownReason
-from opswatch.hosts import CannotSee, CpuTimes, Finished, Load, MemoryUse, Mount, Process, Usage
+from opswatch.hosts import (
+    Boot,
+    CannotSee,
+    CpuTimes,
+    Finished,
+    FstabLine,
+    Listener,
+    Load,
+    MemoryUse,
+    Mount,
+    Pressure,
+    Process,
+    ProcessState,
+    Timekeeping,
+    Usage,
+    boot,
+    listeners,
+    pressure,
+    process_states,
+    timekeeping,
+)
+from opswatch.hosts.files import Files, local_files
+from opswatch.hosts.fstab import parse_fstab, parse_swaps, unescape
 from opswatch.hosts.helper import Helpers, NoAnswer
 from opswatch.hosts.run import run
 
@@ -23,6 +46,7 @@ T = TypeVar("T")
 PATIENCE_S = 5.0  # with one mount; a dead server answers never
 _NETWORK_KINDS = re.compile(r"nfs|cifs|smb|fuse|9p|ceph|gluster|lustre|afs|gfs|ocfs|virtiofs")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGESIZE")
 _STATFS = (sys.executable, "-I", "-S", str(Path(__file__).with_name("statfs.py")))
 
 
@@ -42,9 +66,11 @@ class LocalHost:
         proc: Path = Path("/proc"),
         cgroup: Path = Path("/sys/fs/cgroup"),
         helper: Sequence[str] = _STATFS,
+        root: Path = Path("/"),
     ) -> None:
         self._proc = proc
         self._cgroup = cgroup
+        self._root = root
         self._helpers = Helpers(helper)
 
     def prepare(self) -> None:
@@ -76,12 +102,30 @@ class LocalHost:
             return str(answer["error"])
         return Usage(**answer)
 
+    def fstab(self) -> list[FstabLine]:
+        return parse_fstab(self._read_path(self._root / "etc/fstab", optional=True))
+
+    def swaps(self) -> list[str]:
+        return parse_swaps(self._read("swaps", optional=True))
+
+    def mount_errors(self, mount: Mount) -> int | None:
+        if mount.kind not in ("ext2", "ext3", "ext4"):
+            return None
+        # The kernel names the filesystem like its block device, wherever that one's node may be.
+        device = self._root / "sys/dev/block" / mount.device
+        count = self._read_path(self._root / "sys/fs/ext4" / device.resolve().name / "errors_count", optional=True)
+        return int(count) if count.strip().isdigit() else None
+
+    @property
+    def files(self) -> Files:
+        return local_files()
+
     # --- memory, processor
 
     def memory(self) -> MemoryUse:
         meminfo = _fields(self._read("meminfo"))
         vmstat = _fields(self._read("vmstat", optional=True))
-        pressure = self._read("pressure/memory", optional=True)
+        stalls = pressure.parse(self._read("pressure/memory", optional=True)) or Pressure(None, None)
         if "MemTotal" not in meminfo:
             raise CannotSee(UnknownReason.NO_DATA, "/proc/meminfo says no MemTotal")
         # Before Linux 3.14 there is no MemAvailable: free and page cache is what was used then.
@@ -99,10 +143,11 @@ class LocalHost:
             swap_total_bytes=meminfo.get("SwapTotal", 0) * 1024,
             swap_free_bytes=meminfo.get("SwapFree", 0) * 1024,
             limited_by="cgroup" if is_limited else "host",
-            swapped_out_bytes=vmstat["pswpout"] * os.sysconf("SC_PAGESIZE") if "pswpout" in vmstat else None,
+            swapped_in_bytes=vmstat["pswpin"] * _PAGE if "pswpin" in vmstat else None,
+            swapped_out_bytes=vmstat["pswpout"] * _PAGE if "pswpout" in vmstat else None,
             oom_kills=vmstat.get("oom_kill"),
-            psi_some_avg60_pct=_pressure(pressure, "some"),
-            psi_full_avg60_pct=_pressure(pressure, "full"),
+            psi_some_avg60_pct=stalls.some.avg60_pct if stalls.some else None,
+            psi_full_avg60_pct=stalls.full.avg60_pct if stalls.full else None,
         )
 
     def _container_memory(self) -> tuple[int | None, int]:
@@ -122,6 +167,7 @@ class LocalHost:
         total = next((line for line in lines if line.startswith("cpu ")), None)
         if total is None:
             raise CannotSee(UnknownReason.NO_DATA, "/proc/stat has no line for all processors")
+        stalls = pressure.parse(self._read("pressure/cpu", optional=True))
         # user already holds guest, nice holds guest_nice; old kernels have no steal.
         ticks = ([float(word) for word in total.split()[1:9]] + [0.0] * 8)[:8]
         user, nice, system, idle, iowait, irq, softirq, steal = (tick / _TICKS for tick in ticks)
@@ -131,7 +177,7 @@ class LocalHost:
             iowait_s=iowait,
             steal_s=steal,
             processors=_count_processors(lines),
-            psi_some_avg60_pct=_pressure(self._read("pressure/cpu", optional=True), "some"),
+            psi_some_avg60_pct=stalls.some.avg60_pct if stalls and stalls.some else None,
         )
 
     def load(self) -> Load:
@@ -140,8 +186,25 @@ class LocalHost:
         blocked = next((int(line.split()[1]) for line in lines if line.startswith("procs_blocked ")), 0)
         return Load(one, five, fifteen, _count_processors(lines), blocked)
 
+    def pressure(self, cgroup: str = "") -> dict[str, Pressure]:
+        return pressure.of_cgroup(self._cgroup, cgroup) if cgroup else pressure.of_host(self._proc)
+
+    # --- time
+
     def boot_id(self) -> str:
         return self._read("sys/kernel/random/boot_id", optional=True).strip()
+
+    def boot(self) -> Boot:
+        return boot.read(self._read("uptime"), self._read("sys/kernel/osrelease"), self._root)
+
+    def timekeeping(self) -> Timekeeping:
+        return timekeeping.read()
+
+    def wall(self) -> datetime:
+        return timekeeping.wall()
+
+    def boottime_s(self) -> float:
+        return timekeeping.boottime_s()
 
     # --- processes
 
@@ -152,6 +215,9 @@ class LocalHost:
             except psutil.NoSuchProcess:  # It ended while we looked.
                 continue
 
+    def process_states(self) -> list[ProcessState]:
+        return process_states.read(self._proc)
+
     def hides_processes(self) -> bool:
         return not (self._proc / "1").is_dir()
 
@@ -160,6 +226,14 @@ class LocalHost:
             return run(argv, timeout_s=timeout_s, env=env, stdout_max=4 * 1024 * 1024)
         except OSError as trouble:
             raise CannotSee(UnknownReason.REFUSED, f"{argv[0]} cannot be run: {trouble.strerror}") from None
+
+    # --- sockets
+
+    def listeners(self) -> list[Listener]:
+        return listeners.read(self._proc)
+
+    def ephemeral_ports(self) -> range:
+        return listeners.ephemeral_ports(self._read("sys/net/ipv4/ip_local_port_range", optional=True))
 
     # --- files
 
@@ -185,10 +259,10 @@ def parse_mountinfo(text: str) -> list[Mount]:
             continue
         mounts.append(
             Mount(
-                path=_unescape(fields[4]),
+                path=unescape(fields[4]),
                 device=fields[2],
                 kind=rest[0],
-                source=_unescape(rest[1]),
+                source=unescape(rest[1]),
                 read_only="ro" in rest[2].split(","),
                 is_whole=fields[3] == "/",
             )
@@ -201,10 +275,6 @@ def is_network(kind: str) -> bool:
     return _NETWORK_KINDS.match(kind) is not None
 
 
-def _unescape(path: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), path)
-
-
 def _fields(text: str) -> dict[str, int]:
     """`Name: 12 kB` and `name 12` lines."""
     found = {}
@@ -213,11 +283,6 @@ def _fields(text: str) -> dict[str, int]:
         if len(words) >= 2 and words[1].isdigit():
             found[words[0]] = int(words[1])
     return found
-
-
-def _pressure(text: str, line: str) -> float | None:
-    match = re.search(rf"^{line} .*?avg60=([0-9.]+)", text, re.MULTILINE)
-    return float(match.group(1)) if match else None
 
 
 def _count_processors(lines: Sequence[str]) -> int:

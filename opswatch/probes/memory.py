@@ -46,6 +46,8 @@ class Look:
         "available_bytes": Measure("B", "the same in bytes"),
         "used_pct": Measure("%", "100 - `available_pct`"),
         "swap_used_pct": Measure("%", "swap in use; absent where there is no swap"),
+        "swap_used_bytes": Measure("B", "the same in bytes"),
+        "swap_in_bytes_s": Measure("B/s", "read back from swap since the last look; absent at the first"),
         "swap_out_bytes_s": Measure("B/s", "written to swap since the last look; absent at the first"),
         "oom_kills": Measure("", "processes killed for want of memory since the last look; absent at the first"),
         "psi_some_avg60_pct": Measure("%", "last minute: time some task waited for memory; absent without PSI"),
@@ -80,6 +82,7 @@ def _samples(use: MemoryUse) -> Iterable[Sample]:
     yield Sample("used_pct", 100 - _available_pct(use), "%")
     if use.swap_total_bytes > 0:
         yield Sample("swap_used_pct", 100 * (1 - use.swap_free_bytes / use.swap_total_bytes), "%")
+        yield Sample("swap_used_bytes", use.swap_total_bytes - use.swap_free_bytes, "B")
     if use.psi_some_avg60_pct is not None:
         yield Sample("psi_some_avg60_pct", use.psi_some_avg60_pct, "%")
     if use.psi_full_avg60_pct is not None:
@@ -89,10 +92,12 @@ def _samples(use: MemoryUse) -> Iterable[Sample]:
 def _since(last: Mapping[str, float | None], use: MemoryUse, now: datetime) -> tuple[Sample, ...]:
     """What happened since the last look of this boot."""
     rates = []
-    at, swapped, kills = (last.get(key) for key in ("at", "swapped_out_bytes", "oom_kills"))
+    at, kills = last.get("at"), last.get("oom_kills")
     span_s = now.timestamp() - at if at is not None else 0.0
-    if swapped is not None and use.swapped_out_bytes is not None and span_s > 0:
-        rates.append(Sample("swap_out_bytes_s", max(0.0, use.swapped_out_bytes - swapped) / span_s, "B/s"))
+    for name, counted in (("swap_in_bytes_s", use.swapped_in_bytes), ("swap_out_bytes_s", use.swapped_out_bytes)):
+        before = last.get(name)
+        if before is not None and counted is not None and span_s > 0:
+            rates.append(Sample(name, max(0.0, counted - before) / span_s, "B/s"))
     if kills is not None and use.oom_kills is not None:
         rates.append(Sample("oom_kills", max(0.0, use.oom_kills - kills)))
     return tuple(rates)
@@ -106,7 +111,12 @@ def _recall(memory: bytes | None, boot: str) -> Mapping[str, float | None]:
 
 
 def _remember(use: MemoryUse, boot: str, now: datetime) -> bytes:
-    counters = {"at": now.timestamp(), "swapped_out_bytes": use.swapped_out_bytes, "oom_kills": use.oom_kills}
+    counters = {
+        "at": now.timestamp(),
+        "swap_in_bytes_s": use.swapped_in_bytes,
+        "swap_out_bytes_s": use.swapped_out_bytes,
+        "oom_kills": use.oom_kills,
+    }
     return json.dumps({"boot": boot, "counters": counters}).encode()
 
 
