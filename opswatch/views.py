@@ -19,10 +19,13 @@ from opswatch.stores import MessageRow as MessageRow  # Given out: a door names 
 from opswatch.stores import Store, Stored
 
 if TYPE_CHECKING:
+    from opswatch.core.review import Review
     from opswatch.dutylogs import DutyRow
+    from opswatch.stores.histories import History as History
     from opswatch.stores.samples import Point as Point
 
 NOT_SEEN = "not looked at yet"
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class CheckRow:
     fired_at: datetime | None
     quiet: str | None
     schedule: str
+    notes: tuple[str, ...] = ()  # limits that judge nothing yet: "orders: learning, 9 of 28 days"
 
     @property
     def key(self) -> str:
@@ -156,6 +160,7 @@ class CheckRow:
             "since": utc(self.fired_at),
             "quiet": self.quiet,
             "schedule": self.schedule,
+            "notes": list(self.notes),
         }
 
 
@@ -311,6 +316,27 @@ class Views:
         """Values that a check saw in `[start, end)`, oldest first."""
         return self._store.samples(check, target, start, end, limit)
 
+    def measured(self, check: str, target: str) -> list[tuple[str, str, str]]:
+        """(item, sample, unit) of everything that check has measured there and that is still kept."""
+        return self._store.measured(check, target)
+
+    def history(
+        self,
+        check: str,
+        target: str,
+        sample: str,
+        item: str = "",
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> History:
+        """What one value did in `[start, end)`, by default the last 30 days, and where it is heading. `item` is empty
+        for the target as a whole. Raises KeyError for a check that the plan has not, StoreUnavailable."""
+        from opswatch.stores.histories import history  # Late: who only asks who is on call needs no trends.
+
+        now = self._now()
+        end = end or now
+        return history(self._store, self.plan.checks[check], target, sample, item, start or end - MONTH, end, now)
+
     def timeline(
         self, start: datetime | None = None, end: datetime | None = None, *, kinds: Iterable[str] | None = None
     ) -> list[Stored]:
@@ -354,6 +380,14 @@ class Views:
         found = DutyLogs(self._desk, self._store).between(start, end)
         rows = [row_of(duty, self._now()) for duty in found if roster in (None, duty.roster)]
         return sorted(rows, key=lambda row: row.start, reverse=True)
+
+    def review(self, kind: str = "week", at: datetime | None = None) -> Review:
+        """How duty went over the local week or month that covers `at` (default: the last that is over). A busy one
+        takes seconds of Python: not for a thread of the daemon. ValueError for another kind."""
+        from opswatch.reviews import Reviews
+
+        reviews, now = Reviews(self._desk, self._store), self._now()
+        return reviews.review(kind, at or reviews.last(kind, now), now)
 
     def message(self, message: str) -> MessageRow | None:
         """How one promised message stands."""
@@ -434,5 +468,15 @@ def _check_row(
     if watch is None or (watch.seen_at is None and watch.confirmed is Health.OK):
         return CheckRow(check, target, item, None, None, NOT_SEEN, None, fired_at, quiet, schedule)
     return CheckRow(
-        check, target, item, watch.confirmed, watch.health, watch.sentence, watch.seen_at, fired_at, quiet, schedule
+        check,
+        target,
+        item,
+        watch.confirmed,
+        watch.health,
+        watch.sentence,
+        watch.seen_at,
+        fired_at,
+        quiet,
+        schedule,
+        watch.notes,
     )

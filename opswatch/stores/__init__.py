@@ -200,8 +200,30 @@ class Store(Protocol):
         hourly); hours older than `kept` are forgotten on the way."""
         ...
 
-    def hours(self, check: str, target: str, start: datetime, end: datetime, name: str | None = None) -> list[Hour]:
-        """Rolled-up hours that begin in `[start, end)`, oldest first, of every sample or of those called `name`."""
+    def rolled_up(self) -> datetime | None:
+        """Every hour before it is rolled up for good; None: none is."""
+        ...
+
+    def hours(
+        self,
+        check: str,
+        target: str,
+        start: datetime,
+        end: datetime,
+        name: str | None = None,
+        item: str | None = None,
+    ) -> list[Hour]:
+        """Rolled-up hours that begin in `[start, end)`, oldest first: of every sample and item, or of those named."""
+        ...
+
+    def values(
+        self, check: str, target: str, name: str, item: str, start: datetime, end: datetime, limit: int = 20_000
+    ) -> list[Point]:
+        """Values of one sample of one item in `[start, end)`, oldest first; the newest where there are too many."""
+        ...
+
+    def measured(self, check: str, target: str) -> list[tuple[str, str, str]]:
+        """(item, sample, unit) of everything the check has measured there that is still kept."""
         ...
 
     def days_with_values(self, check: str, target: str, start: datetime, end: datetime) -> dict[tuple[str, str], int]:

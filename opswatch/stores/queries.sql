@@ -353,6 +353,15 @@ FROM series JOIN samples ON samples.series = series.id
 WHERE series.check_id = :check_id AND series.target = :target AND samples.at >= :start AND samples.at < :end
 ORDER BY samples.at, series.id LIMIT :limit
 
+-- samples_of_series: the newest values of one sample of one item
+SELECT series.unit, samples.at, samples.value FROM series JOIN samples ON samples.series = series.id
+WHERE series.check_id = :check_id AND series.target = :target AND series.item = :item AND series.name = :name
+    AND samples.at >= :start AND samples.at < :end
+ORDER BY samples.at DESC, series.id LIMIT :limit
+
+-- series_of_check: what one check ever measured on one target
+SELECT item, name, unit FROM series WHERE check_id = :check_id AND target = :target ORDER BY item, name, id
+
 -- prune_samples: older than they are kept
 DELETE FROM samples WHERE (series, at) IN (
     SELECT series, at FROM samples WHERE at < :before ORDER BY at, series LIMIT :limit
@@ -403,7 +412,7 @@ SELECT series.item, series.name, series.unit, rollups.at, rollups.least, rollups
     rollups.looks
 FROM series JOIN rollups ON rollups.series = series.id
 WHERE series.check_id = :check_id AND series.target = :target AND rollups.at >= :start AND rollups.at < :end
-    AND (CAST(:name AS TEXT) IS NULL OR series.name = :name)
+    AND (CAST(:name AS TEXT) IS NULL OR series.name = :name) AND (CAST(:item AS TEXT) IS NULL OR series.item = :item)
 ORDER BY rollups.at, series.id LIMIT :limit
 
 -- rollup_days: on how many days of a span (of UTC) each series of a check has values

@@ -58,9 +58,16 @@ class Rollups:
         return None if found is None else from_us(found) - AGAIN
 
     def hours(
-        self, check: str, target: str, start: datetime, end: datetime, name: str | None = None, limit: int = 100_000
+        self,
+        check: str,
+        target: str,
+        start: datetime,
+        end: datetime,
+        name: str | None = None,
+        item: str | None = None,
+        limit: int = 100_000,
     ) -> list[Hour]:
-        """The hours that begin in `[start, end)`, oldest first: of every sample, or of those called `name`."""
+        """The hours that begin in `[start, end)`, oldest first: of every sample and item, or of those called so."""
         with self._database.asking() as session:
             rows = session.rows(
                 "rollups_of_check",
@@ -69,6 +76,7 @@ class Rollups:
                 start=to_us(start),
                 end=to_us(end),
                 name=None if name is None else to_column(name),
+                item=None if item is None else to_column(item),
                 limit=limit,
             )
         return [_hour(row) for row in rows]

@@ -67,6 +67,30 @@ class Samples:
             for row in rows
         ]
 
+    def of_series(
+        self, check: str, target: str, name: str, item: str, start: datetime, end: datetime, limit: int = 20_000
+    ) -> list[Point]:
+        """Values of one sample of one item in `[start, end)`, oldest first; the newest where there are too many."""
+        with self._database.asking() as session:
+            rows = session.rows(
+                "samples_of_series",
+                check_id=to_column(check),
+                target=to_column(target),
+                item=to_column(item),
+                name=to_column(name),
+                start=to_us(start),
+                end=to_us(end),
+                limit=limit,
+            )
+        found = (Point(from_us(row["at"]), name, row["value"], from_column(row["unit"]), item) for row in rows)
+        return list(found)[::-1]
+
+    def series(self, check: str, target: str) -> list[tuple[str, str, str]]:
+        """(item, sample, unit) of everything the check has measured there that is still kept."""
+        with self._database.asking() as session:
+            rows = session.rows("series_of_check", check_id=to_column(check), target=to_column(target))
+        return [(from_column(row["item"]), from_column(row["name"]), from_column(row["unit"])) for row in rows]
+
     def prune(self, now: datetime, kept: timedelta = KEPT, rolled_up: datetime | None = None) -> int:
         """Forget what is older than `kept`, a bounded number at a time; how many values went. What is not yet rolled up
         stays: values from `rolled_up` on, when it is given."""

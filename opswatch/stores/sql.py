@@ -296,9 +296,31 @@ class SqlStore:
         """Roll up the hours of values that are over, a bounded number of series at a time; whether all is done."""
         return self._rollups.roll_up(now, kept)
 
-    def hours(self, check: str, target: str, start: datetime, end: datetime, name: str | None = None) -> list[Hour]:
-        """Rolled-up hours that begin in `[start, end)`, oldest first, of every sample or of those called `name`."""
-        return self._rollups.hours(check, target, start, end, name)
+    def rolled_up(self) -> datetime | None:
+        """Every hour before it is rolled up for good; None: none is."""
+        return self._rollups.until()
+
+    def hours(
+        self,
+        check: str,
+        target: str,
+        start: datetime,
+        end: datetime,
+        name: str | None = None,
+        item: str | None = None,
+    ) -> list[Hour]:
+        """Rolled-up hours that begin in `[start, end)`, oldest first: of every sample and item, or of those named."""
+        return self._rollups.hours(check, target, start, end, name, item)
+
+    def values(
+        self, check: str, target: str, name: str, item: str, start: datetime, end: datetime, limit: int = 20_000
+    ) -> list[Point]:
+        """Values of one sample of one item in `[start, end)`, oldest first; the newest where there are too many."""
+        return self._samples.of_series(check, target, name, item, start, end, limit)
+
+    def measured(self, check: str, target: str) -> list[tuple[str, str, str]]:
+        """(item, sample, unit) of everything the check has measured there that is still kept."""
+        return self._samples.series(check, target)
 
     def days_with_values(self, check: str, target: str, start: datetime, end: datetime) -> dict[tuple[str, str], int]:
         """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
