@@ -294,6 +294,7 @@ def redis(*settings: str) -> Iterator[Redis]:
     try:
         port = _free_port()
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+        command += ["--repl-diskless-sync-delay", "0"]  # else a replica waits five seconds for others
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen([*command, *settings], stdout=log, stderr=log, cwd=folder)
         _wait_for("Redis", process, folder, lambda: _listens(port))
