@@ -72,6 +72,31 @@ class Stretch:
     most: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """One sample of one item of one check on one target in `[start, end)`. Instants are aware, UTC.
+
+    `values` are (instant, least, most), oldest first: single looks for a short span, else hours. `ahead` is where the
+    last four weeks lead; None where nothing is to be said.
+    """
+
+    check: str
+    target: str
+    sample: str
+    item: str
+    unit: str
+    start: datetime
+    end: datetime
+    values: tuple[tuple[datetime, float, float], ...]
+    summary: Summary | None
+    limits: tuple[float, ...]  # the sides it may break, to draw them
+    ahead: Forecast | None
+
+    def stretches(self, count: int) -> list[Stretch]:
+        """The span in `count` pieces, for a sparkline; no peak is lost."""
+        return stretches(self.values, self.start, self.end, count)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Slope
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -13,46 +12,22 @@ from opswatch.core.plan import Check
 from opswatch.core.trends import (
     DAYS_MAX,
     Forecast,
-    Stretch,
+    History,
     Summary,
     daily,
     forecast,
     heading_for,
     percentile,
-    stretches,
     summary,
 )
 from opswatch.stores import Store
 from opswatch.stores.rollups import SUMMABLE, in_short
 from opswatch.stores.samples import Point
 
+__all__ = ["History", "history"]
+
 RAW_MAX = timedelta(hours=48)  # shorter spans are shown look by look
 TREND_SPAN = timedelta(days=DAYS_MAX)
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """One sample of one item of one check on one target in `[start, end)`. Instants are aware, UTC.
-
-    `values` are (instant, least, most), oldest first: single looks for a short span, else hours. `ahead` is where the
-    last four weeks lead; None where nothing is to be said.
-    """
-
-    check: str
-    target: str
-    sample: str
-    item: str
-    unit: str
-    start: datetime
-    end: datetime
-    values: tuple[tuple[datetime, float, float], ...]
-    summary: Summary | None
-    limits: tuple[float, ...]  # the sides it may break, to draw them
-    ahead: Forecast | None
-
-    def stretches(self, count: int) -> list[Stretch]:
-        """The span in `count` pieces, for a sparkline; no peak is lost."""
-        return stretches(self.values, self.start, self.end, count)
 
 
 def history(
