@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from opswatch.core import arrangements, escalation, incidents
+from opswatch.core.effects import Withdraw
 from opswatch.core.events import (
     AcceptRisk,
     Acknowledge,
@@ -91,8 +92,17 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
     if changed is None:
         return
     if changed.owner == command.by and changed.status is Status.ACKNOWLEDGED:
-        changed = incidents.restart_ack_timer(m, changed)  # Any word from the owner means: still on it.
+        changed = _still_on_it(m, changed, command.by)
     escalation.keep(m, changed)
+
+
+def _still_on_it(m: Moment, incident: Incident, owner: str) -> Incident:
+    """Any word from the owner means so: the acknowledgement counts from now, and they are not asked any further."""
+    asked = tuple(step for step in incident.steps if step.person == owner)
+    if asked or incident.reminded:
+        m.effects.append(Withdraw(incident.number, (owner,), "answered"))
+    steps = tuple(step for step in incident.steps if step.person != owner)
+    return incidents.restart_ack_timer(m, replace(incident, steps=steps))
 
 
 def _said_already(m: Moment, incident: Incident, command: _OnIncident) -> bool:
@@ -244,7 +254,7 @@ def _priority(m: Moment, incident: Incident, command: SetPriority) -> Incident:
     incident = replace(incident, priority=command.priority, why=why)
     incident = replace(incident, policy=escalation.route(m, incident))
     incidents.noted(m, incident, "priority_set")
-    if command.priority > before and incident.status is Status.TRIGGERED:
+    if command.priority > before:
         return escalation.lowered(m, incident)
     return incident
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from opswatch.core import alerts
 from opswatch.core.calendars import parse_window
-from opswatch.core.events import Resolve, Snooze
+from opswatch.core.events import Note, Resolve, SetPriority, Snooze
 from opswatch.core.model import Health, PageReason, Priority, Status, Verdict
 from opswatch.core.plan import ClassifyRule, Level, Policy, When
 from opswatch.core.state import Watch
@@ -128,3 +128,32 @@ def test_counting_a_look_forgets_nothing_that_is_not_its_own():
     changed = {"seen_at", "sentence", "good"}
     assert {part.name for part in fields(Watch) if getattr(before, part.name) != getattr(after, part.name)} == changed
     assert len(fields(Watch)) == 16, "a new field: let `count` carry or set it, and change this number"
+
+
+def a_reminded_owner() -> Story:
+    """Ana has it, and was just asked whether she is still on it; her phone would ring five minutes later."""
+    plan = team_with_two_ways()
+    policy = replace(plan.policies["standard"], ack_timeout={Priority.P1: timedelta(minutes=30)})
+    levels = (replace(policy.levels[0], wait=timedelta(minutes=20)), *policy.levels[1:])
+    story = Story(replace(plan, policies={"standard": replace(policy, levels=levels)}))
+    story.fails()
+    story.acks("ana")
+    story.passes(minutes=31)
+    assert (story.last_page().person, story.last_page().reason) == ("ana", PageReason.REMINDER)
+    story.paged()
+    return story
+
+
+def test_an_owner_who_answered_the_reminder_is_not_asked_by_the_next_way():
+    story = a_reminded_owner()
+    story.says(Note(1, "still on it", by="ana"))
+    story.passes(minutes=15)
+    assert story.paged() == []
+
+
+def test_a_reminder_goes_no_further_once_the_priority_pages_nobody():
+    """Seed 36: somebody else made it P3; the owner's phone rang all the same."""
+    story = a_reminded_owner()
+    story.says(SetPriority(1, Priority.P3, by="bo"))
+    story.passes(minutes=15)
+    assert story.paged() == []
