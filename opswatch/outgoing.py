@@ -19,7 +19,9 @@ from opswatch.core.state import Alert, Incident
 from opswatch.desk import Desk
 from opswatch.errors import DeliveryError, OpswatchError, PluginNotFound
 from opswatch.links import Links
+from opswatch.paperwork import Paperwork
 from opswatch.playbooks import Playbooks
+from opswatch.render.handover import message_parts
 from opswatch.stores import Promise, Store
 
 FIRST_STEP_MAX = 200
@@ -43,6 +45,7 @@ class Composer:
     def __init__(self, desk: Desk, store: Store, settings: Settings, playbooks: Playbooks, links: Links) -> None:
         self._desk, self._store, self._links = desk, store, links
         self._settings, self._playbooks = settings, playbooks
+        self._paperwork = Paperwork(desk, store)
         self._made: dict[str, Channel] = {}
         self._lock = threading.Lock()
 
@@ -151,9 +154,19 @@ class Composer:
             link=self._links.at(now),
             at=now,
             incident=about,
+            parts=self._handed_over(body, plan, now) if body.event == "handover" else (),
             attempt=promise.attempt,
             possible_duplicate=promise.possible_duplicate,
         )
+
+    def _handed_over(self, body: Notice, plan: Plan, now: datetime) -> Sequence[tuple[str, Sequence[str]]]:
+        """What the reader takes over, as things stand now: a message that had to wait is not out of date."""
+        roster = str(body.facts.get("roster"))
+        if roster not in plan.rosters:
+            raise NotWanted(f"there is no roster {roster} any more")
+        at = datetime.fromisoformat(str(body.facts.get("at")))
+        handing = self._paperwork.handing(roster, at) or self._paperwork.handing_now(roster, now)
+        return message_parts(self._paperwork.hand_over(handing, now), plan, body.person)
 
     def _first_step(self, plan: Plan, incident: Incident) -> str:
         """What the playbook says to do first, in one line: it stands in the page itself."""

@@ -21,6 +21,8 @@ from opswatch.stores import Store, Stored
 if TYPE_CHECKING:
     from opswatch.core.review import Review
     from opswatch.dutylogs import DutyRow
+    from opswatch.paperwork import PaperRow as PaperRow
+    from opswatch.paperwork import RiskRow as RiskRow
     from opswatch.stores.histories import History as History
     from opswatch.stores.samples import Point as Point
 
@@ -388,6 +390,74 @@ class Views:
 
         reviews, now = Reviews(self._desk, self._store), self._now()
         return reviews.review(kind, at or reviews.last(kind, now), now)
+
+    # paperwork
+
+    def risks(self, *, include_closed: bool = False) -> list[RiskRow]:
+        """The risk ledger: open and accepted ones, worst and first due first; with `include_closed` the newest 500 of
+        all, newest first."""
+        from opswatch.paperwork import Paperwork
+
+        work, now = Paperwork(self._desk, self._store), self._now()
+        return [work.risk_row(risk, now) for risk in work.risks(include_closed=include_closed)]
+
+    def papers(self, *, include_published: bool = False) -> list[PaperRow]:
+        """Post-mortems and short reviews that are owed, the first due first; with `include_published` the newest 500
+        of all, newest first."""
+        from opswatch.paperwork import Paperwork
+
+        work, now = Paperwork(self._desk, self._store), self._now()
+        return [work.paper_row(paper, now) for paper in work.papers(include_published=include_published)]
+
+    def paper(self, incident: int) -> PaperRow | None:
+        """The paper of an incident, whatever its stage; None where none is owed."""
+        from opswatch.paperwork import Paperwork
+
+        work = Paperwork(self._desk, self._store)
+        paper = work.paper(incident)
+        return work.paper_row(paper, self._now()) if paper is not None else None
+
+    def post_mortem(self, incident: int, language: str | None = None, *, data_dir: Path | None = None) -> str | None:
+        """The post-mortem of an incident in Markdown, as of now: what people wrote into its file under `data_dir`, and
+        what the machine knows. In `language` or the plan's. None for an incident that there never was.
+
+        Raises OSError and NotOurs (an OpswatchError) for a file that cannot be read.
+        """
+        from opswatch import records
+        from opswatch.paperwork import POSTMORTEM, Paperwork
+        from opswatch.render.postmortem import post_mortem
+
+        found = Paperwork(self._desk, self._store).post_mortem(incident)
+        if found is None:
+            return None
+        text = (records.Folder(data_dir, POSTMORTEM).read(str(incident)) if data_dir else None) or ""
+        return records.for_reading(records.merged(text, post_mortem(found, self.plan, language=language)))
+
+    def post_mortem_missing(self, incident: int, language: str, *, data_dir: Path) -> list[str] | None:
+        """What is still to be written into a post-mortem, in words, by its file under `data_dir`; None while there is
+        no file. Raises as `post_mortem` does."""
+        from opswatch import records
+        from opswatch.core.model import PaperKind
+        from opswatch.paperwork import POSTMORTEM, Paperwork
+        from opswatch.render import paper_form
+
+        text = records.Folder(data_dir, POSTMORTEM).read(str(incident))
+        paper = Paperwork(self._desk, self._store).paper(incident)
+        if text is None:
+            return None
+        kind = paper.kind if paper is not None else PaperKind.POSTMORTEM
+        return paper_form.missing(paper_form.read(text), kind, self.plan, language)
+
+    def hand_over(self, roster: str, language: str | None = None) -> str:
+        """What the running shift of a roster would hand over now, in Markdown, in `language` or the plan's. Raises
+        KeyError for an unknown roster."""
+        from opswatch import records
+        from opswatch.paperwork import Paperwork
+        from opswatch.render.handover import hand_over
+
+        work, now = Paperwork(self._desk, self._store), self._now()
+        found = work.hand_over(work.handing_now(roster, now), now)
+        return records.for_reading(hand_over(found, self.plan, language=language).text)
 
     def message(self, message: str) -> MessageRow | None:
         """How one promised message stands."""

@@ -193,12 +193,12 @@ def _concerns(case: Case, duty: Duty, plan: Plan) -> bool:
         return True
     if not case.who.isdisjoint(duty.people):
         return True
-    named = _rosters_of(plan, case.policy)
+    named = rosters_of(plan, case.policy)
     # What nobody's roster is named for is everybody's: it must not be missing from all logs.
     return duty.roster in named if named else not case.rosters
 
 
-def _rosters_of(plan: Plan, policy: str) -> set[str]:
+def rosters_of(plan: Plan, policy: str) -> set[str]:
     """The rosters that a policy pages: `roster:primary/next` is `primary`."""
     known = plan.policies.get(policy)
     if known is None:

@@ -13,6 +13,7 @@ from opswatch.desk import Desk
 from opswatch.dutylogs import KIND, LATE, DutyLogs
 from opswatch.errors import StoreUnavailable
 from opswatch.loops import Loop
+from opswatch.loops.paperwork import PaperKeeper
 from opswatch.records import Folder, NotOurs
 from opswatch.render.dutylog import ASKS, CLOSED, duty_log
 from opswatch.stores import Store
@@ -44,6 +45,7 @@ class Records(Loop):
         self._desk, self._store, self._now, self._node = desk, store, now, node
         self._folder = Folder(data_dir, KIND)
         self._logs = DutyLogs(desk, store)
+        self._paperwork = PaperKeeper(desk, store, data_dir)
         self._looked_at: datetime | None = None
         self._next_end: datetime | None = None
         self._closed_until: datetime | None = None  # everything that ended before is closed or in `_behind`
@@ -69,6 +71,7 @@ class Records(Loop):
         is_whole = self._write_running(now)
         is_whole = self._close_some(now) and is_whole
         self._look_for_answers(now)
+        self._paperwork.keep(now)
         self._next_end = None if not is_whole else min((duty.end + LATE for duty in self._running), default=None)
 
     @property
@@ -79,10 +82,13 @@ class Records(Loop):
     def _is_due(self, now: datetime) -> bool:
         if self._looked_at is None or not timedelta(0) <= now - self._looked_at < EVERY:
             return True
-        return self._next_end is not None and (self.is_behind or self._next_end <= now)
+        if self._next_end is not None and (self.is_behind or self._next_end <= now):
+            return True
+        return self._paperwork.is_due(now)
 
     def _forget(self) -> None:
         """Another node writes; what it did not write is caught up when the lease comes back."""
+        self._paperwork.forget()
         self._closed_until = self._written_version = self._next_end = None
         self._running = []
         self._behind.clear()

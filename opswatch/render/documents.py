@@ -21,7 +21,7 @@ class Writer(Reader):
 
     __slots__ = ("day",)
 
-    def __init__(self, language: str, *, plan: Plan, zone: str, day: datetime) -> None:
+    def __init__(self, language: str, *, plan: Plan | None = None, zone: str, day: datetime) -> None:
         super().__init__(language, plan=plan, zone=zone)
         self.day = day
 
@@ -29,7 +29,7 @@ class Writer(Reader):
         """The words of `section.key` of the documents' catalogue. A key that no catalogue has is our mistake."""
         section, _, name = key.partition(".")
         said = {name: str(value) for name, value in facts.items() if value not in (None, "")}
-        return fill(_catalogue(self.language)[section][name], said)
+        return fill(catalogue(self.language)[section][name], said)
 
     def counted(self, key: str, count: int, **facts: object) -> str:
         """`1 page`, `12 pages`."""
@@ -88,6 +88,18 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def tidy(text: str) -> str:
+    """A filled template without doubled blank lines, and none between a list or table and the marker that follows."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("<!-- /opswatch:"):
+            while lines and not lines[-1].strip():
+                lines.pop()
+        if line.strip() or (lines and lines[-1].strip()):
+            lines.append(line.rstrip())
+    return "\n".join(lines) + "\n"
+
+
 def as_many(lines: Sequence[str], count_max: int, letters_max: int = LETTERS_MAX) -> int:
     """How many of the lines fit into a list."""
     letters = 0
@@ -99,7 +111,7 @@ def as_many(lines: Sequence[str], count_max: int, letters_max: int = LETTERS_MAX
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _catalogue(language: str) -> dict[str, dict[str, str]]:
+def catalogue(language: str) -> dict[str, dict[str, str]]:
     """All that documents say: `documents.LANGUAGE.toml`, and a pair of its own, `documents-NAME.LANGUAGE.toml`, for
     each kind that needs many words. A section stands in one of them."""
     catalogue: dict[str, dict[str, str]] = {}

@@ -13,7 +13,7 @@ from opswatch.core.effects import Entry
 from opswatch.core.plan import Plan
 from opswatch.records import Document, key
 from opswatch.render import answers
-from opswatch.render.documents import Writer, as_many, cell, paragraph, safe
+from opswatch.render.documents import Writer, as_many, cell, paragraph, safe, tidy
 from opswatch.render.text import fill_template
 
 ROWS_MAX = 100
@@ -60,19 +60,7 @@ def duty_log(log: DutyLog, plan: Plan, *, language: str | None = None, has_words
         **section_facts,
         "notes": note_facts,
     }
-    return Document(_tidy(text), facts)
-
-
-def _tidy(text: str) -> str:
-    """No blank line after a list or table where a marker follows."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("<!-- /opswatch:"):
-            while lines and not lines[-1].strip():
-                lines.pop()
-        if line.strip() or (lines and lines[-1].strip()):
-            lines.append(line.rstrip())
-    return "\n".join(lines) + "\n"
+    return Document(tidy(text), facts)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
