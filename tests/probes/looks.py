@@ -91,10 +91,10 @@ def is_good(verdict: Verdict) -> bool:
 
 
 def host_of(folder: Path, files: Mapping[str, str]) -> Callable[[str], Host]:
-    """A host whose /proc and /sys/fs/cgroup hold `files` (names `proc/…` and `cgroup/…`)."""
+    """A host whose /proc, /sys/fs/cgroup and other folders hold `files` (names `proc/…`, `cgroup/…`, `root/etc/…`)."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    host = LocalHost(proc=folder / "proc", cgroup=folder / "cgroup")
+    host = LocalHost(proc=folder / "proc", cgroup=folder / "cgroup", root=folder / "root")
     return lambda access: host

@@ -55,15 +55,16 @@ def test_swapping_and_kills_are_counted_since_the_last_look_of_this_boot(tmp_pat
     def at(minute: int, boot: str, pages: int, kills: int, kept: bytes | None) -> Verdict:
         files = {
             "proc/meminfo": MEMINFO,
-            "proc/vmstat": f"pswpout {pages}\noom_kill {kills}\n",
+            "proc/vmstat": f"pswpin {2 * pages}\npswpout {pages}\noom_kill {kills}\n",
             "proc/sys/kernel/random/boot_id": boot,
         }
         return memory(tmp_path, files, memory=kept, now=now + timedelta(minutes=minute))
 
     first = at(0, "one", 1000, 3, None)
-    assert not {"swap_out_bytes_s", "oom_kills"} & {sample.name for sample in first.samples}
+    assert not {"swap_in_bytes_s", "swap_out_bytes_s", "oom_kills"} & {sample.name for sample in first.samples}
     second = at(1, "one", 1060, 5, first.memory)
     assert value(second, "swap_out_bytes_s") == os.sysconf("SC_PAGESIZE")
+    assert value(second, "swap_in_bytes_s") == 2 * os.sysconf("SC_PAGESIZE")
     assert value(second, "oom_kills") == 2
     assert "2 killed for want of memory" in second.sentence
     rebooted = at(2, "two", 10, 0, second.memory)
