@@ -51,8 +51,8 @@ class Link:
 
 @contextmanager
 def link(url: str, timeout_s: float) -> Iterator[Link]:
-    """Connect and log in to `redis[s]://user:password@host:port/db`. Raises NotConnected, Refused, TimeIsUp,
-    NoSuchName; CannotSee when redis-py is not installed, the URL is none, or our own resolver is down."""
+    """Connect and log in to `redis[s]://user:password@host:port/db` or `unix:///path`. Raises NotConnected, Refused,
+    TimeIsUp, NoSuchName; CannotSee when redis-py is not installed, the URL is none, or our own resolver is down."""
     try:
         import redis
         from redis.maint_notifications import MaintNotificationsConfig
@@ -61,7 +61,8 @@ def link(url: str, timeout_s: float) -> Iterator[Link]:
         raise CannotSee(UnknownReason.ERROR, words) from None
     deadline = monotonic_s() + timeout_s
     # By ourselves first: redis-py asks the resolver without a time limit.
-    resolve(place_of(url, ("redis", "rediss"), 6379), timeout_s)
+    if not url.startswith("unix:///"):
+        resolve(place_of(url, ("redis", "rediss"), 6379), timeout_s)
     try:
         pool = redis.ConnectionPool.from_url(url)
         limits: Mapping[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
