@@ -131,7 +131,7 @@ class Ledger:
         fallbacks = [(roster.id, bool(roster.fallback)) for roster in plan.rosters.values()]
         self.report.gaps = gaps_of(world.engine.rosters, fallbacks, start, until)
         self._is_open = True
-        self._waiting: dict[int, Priority] = {}  # incidents that nobody has answered yet
+        self._waiting: dict[int, tuple[Priority, datetime]] = {}  # incidents that nobody has answered yet
         self._nights: dict[str, object] = {}
         self._rang_at = start
         world.hears(Record, self._recorded)
@@ -177,22 +177,28 @@ class Ledger:
         report.incidents[priority] += 1
         week = (self._world.now - report.start) // WEEK
         report.weeks[min(week, len(report.weeks) - 1)] += 1
-        self._waiting[entry.incident or 0] = priority
+        self._waiting[entry.incident or 0] = (priority, entry.at)
 
     def _raised(self, entry: Entry) -> None:
-        if entry.incident in self._waiting:
-            self._waiting[entry.incident or 0] = Priority[str(entry.facts["priority"])]
+        if (waiting := self._waiting.get(entry.incident or 0)) is not None:
+            self._waiting[entry.incident or 0] = (Priority[str(entry.facts["priority"])], waiting[1])
 
     def _acknowledged(self, entry: Entry) -> None:
         self.report.people.setdefault(str(entry.by), PersonLine()).acknowledged += 1
-        priority = self._waiting.pop(entry.incident or 0, None)
-        if priority is not None:
-            self.report.answered_s.setdefault(priority, []).append(float(str(entry.facts["after_s"])))
+        self._answered(entry)
 
     def _resolved(self, entry: Entry) -> None:
-        priority = self._waiting.pop(entry.incident or 0, None)
-        if priority is not None and entry.by is None:
-            self.report.ended_first[priority] += 1
+        if entry.by is not None:
+            self._answered(entry)
+        elif (waiting := self._waiting.pop(entry.incident or 0, None)) is not None:
+            self.report.ended_first[waiting[0]] += 1
+
+    def _answered(self, entry: Entry) -> None:
+        """The first word of a person: they take it, or say that it is over."""
+        waiting = self._waiting.pop(entry.incident or 0, None)
+        if waiting is not None:
+            span = (entry.at - waiting[1]).total_seconds()
+            self.report.answered_s.setdefault(waiting[0], []).append(max(0.0, span))
 
     def _ladder_ended(self, entry: Entry) -> None:
         incident = self._world.state.incidents.get(entry.incident or 0)

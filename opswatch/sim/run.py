@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from opswatch.core.plan import Plan
 from opswatch.sim import laws
 from opswatch.sim.faults import Things
-from opswatch.sim.life import CALM, Life
+from opswatch.sim.life import CALM, Delivery, Life
 from opswatch.sim.mishaps import Fate
 from opswatch.sim.people import Crowd
 from opswatch.sim.post import Post, Rung
@@ -61,14 +61,22 @@ class Story:
     def __init__(
         self, plan: Plan, seed: int, start: datetime, until: datetime, *, life: Life = CALM, every_look: bool = False
     ) -> None:
-        self.world = world = World(plan, seed, start, every_look=every_look)
+        self.world = world = self.makes_world(plan, seed, start, every_look)
         self.ledger = Ledger(world, until)
         self.things = Things(world, life.failures)
         self.crowd = Crowd(world, self.things, life.answers, life.arrangements)
-        self.post = Post(world, life.delivery, self._rings)
+        self.post = self.makes_post(life.delivery)
         self.fate = Fate(world, life.mishaps, self._restarted)
         for part in (self.things, self.crowd, self.fate):
             part.begin()
+
+    def makes_world(self, plan: Plan, seed: int, start: datetime, every_look: bool) -> World:
+        """The core alone; tests put a desk and a store under the same story."""
+        return World(plan, seed, start, every_look=every_look)
+
+    def makes_post(self, numbers: Delivery) -> Post:
+        """Carries what the world promises; to whom it rings is `_rings`."""
+        return Post(self.world, numbers, self._rings)
 
     def look_around(self) -> None:
         """The laws that no single step can break alone. Raises LawBroken."""

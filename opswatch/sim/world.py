@@ -168,7 +168,7 @@ class World:
 
     def reloads(self, plan: Plan) -> None:
         """The configuration was changed and is in force."""
-        self.engine = Engine(plan)
+        self.engine = type(self.engine)(plan)
         self.take(PlanReloaded())
 
     def _says_again(self, event: Event) -> None:
