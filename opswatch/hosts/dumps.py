@@ -39,6 +39,8 @@ def what_is_missing(name: str, ends: Ends) -> str:
 
 def of_dump(head: bytes, tail: bytes) -> str:
     """The same of a dump in plain SQL, also of one that was unpacked."""
+    if not head.lstrip().startswith((b"--", b"/*")):  # Else it stands inside of something, such as a tar file.
+        return ""
     for first, last in _LAST_LINES:
         if first in head[:1000]:
             return "" if last in tail[-4096:] else f"is cut off: its last lines do not say {last.decode()!r}"

@@ -113,7 +113,9 @@ def normal(record: str, kind: str) -> str:
     if kind == "TXT":
         return record.strip('"')
     try:
-        data = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(kind), record, origin=dns.name.root)
+        type_ = dns.rdatatype.from_text(kind)
+        # Names are whole also where the last dot was forgotten.
+        data = dns.rdata.from_text(dns.rdataclass.IN, type_, record, origin=dns.name.root, relativize=False)
     except (dns.exception.DNSException, ValueError) as trouble:
         raise ValueError(f"no record of type {kind}: {trouble}") from None
     return _say(data)

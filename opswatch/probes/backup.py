@@ -17,7 +17,7 @@
 A job that ended well proves no backup: the classic failure is an empty or partial dump with exit code 0. Here the
 files speak. Of the newest finished one: it must not be empty, must begin as its name says and end as its format does
 (xz, zip, tar, SQLite, plain dumps of PostgreSQL and MySQL; gzip with `read_through`), and match its checksum where one
-lies beside it. A file that was just written, grows, has no `ok_suffix` beside it or is named like a partial one is not
+lies beside it. A file that was just written to, has no `ok_suffix` beside it or is named like a partial one is not
 finished: the one before it counts. `size_change_pct` compares with the median of those before it. Full and incremental
 backups are different series: give them different targets.
 """
@@ -138,7 +138,6 @@ class _Series:
     finished: list[File]
     unfinished: list[File]
     sizes: dict[str, int]  # path and time → size, also of those that were removed since
-    seen_sizes: dict[str, int]
     trouble: str = ""
     is_verified: bool | None = None  # None: nothing asked for it
     verified: str = ""  # which one was read through, and with what result
@@ -149,7 +148,7 @@ class _Series:
 
     @property
     def memory(self) -> _Kept:
-        return {"sizes": self.sizes, "seen_sizes": self.seen_sizes, "verified": [self.verified, self.trouble]}
+        return {"sizes": self.sizes, "verified": [self.verified, self.trouble]}
 
     def size_change_pct(self) -> float | None:
         """Against the median of those before the newest."""
@@ -222,13 +221,12 @@ def _series(
     for item, files in sorted(groups.items())[:_SERIES_MAX]:
         files.sort(key=lambda file: (file.changed_at, file.path))
         kept = memory.get(item, {})
-        seen: dict[str, int] = dict(kept.get("seen_sizes", {}))
-        unfinished = [file for file in files if not _is_finished(file, beside, seen, now, args)]
+        unfinished = [file for file in files if not _is_finished(file, beside, now, args)]
         finished = [file for file in files if file not in unfinished]
         sizes: dict[str, int] = dict(kept.get("sizes", {}))
         sizes |= {_key(file): file.size for file in finished[-_HISTORY - 1 :]}
         sizes = dict(sorted(sizes.items())[-_HISTORY - 1 :])
-        series[item] = _Series(finished, unfinished, sizes, {file.path: file.size for file in files[-3:]})
+        series[item] = _Series(finished, unfinished, sizes)
     return series
 
 
@@ -237,16 +235,15 @@ def _key(file: File) -> str:
     return f"{file.changed_at:%Y-%m-%dT%H:%M:%S.%f} {file.path}"
 
 
-def _is_finished(file: File, beside: Mapping[str, File], seen: Mapping[str, int], now: datetime, args: Args) -> bool:
+def _is_finished(file: File, beside: Mapping[str, File], now: datetime, args: Args) -> bool:
     if any(fnmatchcase(file.name, glob) for glob in args.unfinished):
         return False
     if args.ok_suffix is not None:
         mark = beside.get(file.path + args.ok_suffix)
         # A mark that is older belongs to what lay there before.
         return mark is not None and mark.changed_at >= file.changed_at
-    if file.changed_at <= now and now - file.changed_at < args.settle:
-        return False
-    return seen.get(file.path, file.size) == file.size
+    # Each write sets the time. One from the future comes from a file server whose clock is wrong: no reason to wait.
+    return file.changed_at > now or now - file.changed_at >= args.settle
 
 
 def _examine(files: Files, one: _Series, beside: Mapping[str, File], kept: _Kept, deadline: float, args: Args) -> None:
