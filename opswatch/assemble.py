@@ -26,6 +26,7 @@ from opswatch.stores import Store, open_store
 from opswatch.views import Views
 
 if TYPE_CHECKING:
+    from opswatch.backups import Census, Destination, Made, Restored
     from opswatch.hosts.discovery import Found
 
 CONFIG_ENV = "OPSWATCH_CONFIG"
@@ -159,6 +160,45 @@ def check_store(path: Path, now: Callable[[], datetime] = clock.now) -> tuple[li
         return store.missing_migrations(), store.check_integrity()
     finally:
         store.close()
+
+
+def back_up(path: Path, target: Path, *, keep: int | None = None, now: Callable[[], datetime] = clock.now) -> Made:
+    """A backup of the installation, see `backups.back_up`. Raises ConfigError too."""
+    from opswatch import backups
+
+    loaded = read_config(path, now(), for_looking=False)
+    return backups.back_up(
+        loaded.settings.store,
+        loaded.settings.data_dir,
+        target,
+        now(),
+        name=loaded.plan.name,
+        node=loaded.plan.node,
+        configuration=loaded.fingerprint,
+        keep=keep,
+    )
+
+
+def restore(file: Path, into: Destination, *, force: bool = False, now: Callable[[], datetime] = clock.now) -> Restored:
+    """Put a backup back, see `backups.restore`."""
+    from opswatch import backups
+
+    return backups.restore(file, into, now(), force=force)
+
+
+def destination(path: Path, now: Callable[[], datetime] = clock.now) -> Destination:
+    """Where a backup of this installation goes back to. Raises ConfigError."""
+    from opswatch import backups
+
+    settings = read_config(path, now(), for_looking=False).settings
+    return backups.Destination(settings.store, settings.data_dir)
+
+
+def census(path: Path, now: Callable[[], datetime] = clock.now) -> Census:
+    """How large the store is, how far back it goes, how fast it grows. Raises ConfigError, StoreUnavailable."""
+    from opswatch import backups
+
+    return backups.census(read_config(path, now(), for_looking=False).settings.store, now())
 
 
 def look_once(office: Office, check: Check, target: str) -> Verdict:

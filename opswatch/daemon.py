@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -26,8 +25,10 @@ from opswatch.loops import Loop
 from opswatch.loops.beat import Beat
 from opswatch.loops.checks import Checks, timed
 from opswatch.loops.deadlines import Deadlines, News
+from opswatch.loops.inspections import Inspections
 from opswatch.loops.pages import Pages
 from opswatch.loops.reports import Records
+from opswatch.only_one import OnlyOne
 from opswatch.outgoing import Composer
 from opswatch.web.health import Health
 from opswatch.web.server import WebServer
@@ -36,30 +37,6 @@ log = logs.get("daemon")
 
 DRAIN_S = 10.0
 DISK_LOOK_S = 10.0
-PID_FILE = "opswatch.pid"
-
-
-class OnlyOne:
-    """At most one daemon per data folder: a second one would take the first one's claims for those of the dead.
-
-    `opswatch.pid` holds the process id, for `kill -HUP $(cat …)`; the lock on it ends with the process, however it
-    ends."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / PID_FILE
-        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            running = self._file.read().strip() or "unknown"
-            raise OpswatchError(f"another opswatch runs on {data_dir} (process {running}): stop it first") from None
-        self._file.truncate()
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
-
-    def release(self) -> None:
-        self._file.truncate(0)
-        self._file.close()
 
 
 class Daemon:
@@ -95,6 +72,14 @@ class Daemon:
             samples_kept=office.settings.retention.samples,
             rollups_kept=office.settings.retention.rollups,
         )
+        self.inspections = Inspections(
+            office.desk,
+            office.store,
+            office.settings.data_dir,
+            office.now,
+            office.plan.node,
+            office.settings.inspections,
+        )
         self.web = WebServer(office, self.health)
         self.doors = chat.doors(office)
 
@@ -115,6 +100,7 @@ class Daemon:
                 loop.start()
         self.checks.start(office.plan)
         self.records.start()
+        self.inspections.start()
         self.beat.start()
         for door in self.doors:
             door.start()
@@ -127,13 +113,13 @@ class Daemon:
             door.stop()
         self.checks.stop()
         self.web.stop()
-        for loop in (self.beat, self.records, *self._loops):
+        for loop in (self.beat, self.records, self.inspections, *self._loops):
             if loop is not self.pages.reports:
                 loop.stop()
         self.office.desk.nudge()
         self.checks.join(DRAIN_S / 2)
         self.pages.join(DRAIN_S)
-        for loop in (self.beat, self.records, *self._loops[:2]):
+        for loop in (self.beat, self.records, self.inspections, *self._loops[:2]):
             loop.join(2.0)
         self.office.close()
         self._only_one.release()
@@ -165,6 +151,7 @@ class Daemon:
         self.web.use(self.office)
         self.composer.reload(loaded.settings, loaded.playbooks)
         self.checks.schedule(loaded.plan)
+        self.inspections.reload(loaded.settings.inspections)
         office.desk.nudge()
         metrics.config_stale.set(0)
         metrics.config_loaded_timestamp_seconds.set_to_current_time()

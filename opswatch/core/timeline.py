@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from opswatch.core.changes import State
 from opswatch.core.effects import Entry
 from opswatch.core.model import RiskStatus, Stage, Status
+
+CHECKPOINT = "checkpoint"
+"""The kind of the entry that stands for everything before it, once that was forgotten: its facts are the book then."""
+
+RESOLVED_KEPT = timedelta(days=7)
+"""How long a checkpoint remembers what is resolved: longer than anything can be reopened."""
 
 
 @dataclass(slots=True)
@@ -19,6 +27,7 @@ class Line:
     owner: str | None = None
     service: str | None = None
     alerts: set[str] = field(default_factory=set)
+    ended_at: datetime | None = None  # resolved then
 
 
 @dataclass(slots=True)
@@ -67,7 +76,49 @@ def replay(entries: Iterable[Entry], book: Book | None = None) -> Book:
     return book
 
 
+def checkpoint(book: Book, at: datetime) -> dict[str, object]:
+    """The book at `at` as facts of an entry, from which `replay` goes on. Incidents long resolved are left out."""
+    lines = {
+        str(number): asdict(line)
+        | {"alerts": sorted(line.alerts), "ended_at": None if line.ended_at is None else line.ended_at.isoformat()}
+        for number, line in book.incidents.items()
+        if line.ended_at is None or at - line.ended_at < RESOLVED_KEPT
+    }
+    return {
+        "incidents": lines,
+        "announced": dict(book.announced),
+        "silences": sorted(book.silences),
+        "overrides": sorted(book.overrides),
+        "is_paused": book.is_paused,
+        "risks": {str(number): status for number, status in book.risks.items()},
+        "papers": {str(number): stage for number, stage in book.papers.items()},
+    }
+
+
 Facts = Mapping[str, object]
+
+
+def _resumed(book: Book, entry: Entry, facts: Mapping[str, Any]) -> None:
+    """Everything as the checkpoint says. What a later release counts and an older checkpoint lacks is empty."""
+    book.incidents = {int(number): _line(line) for number, line in facts.get("incidents", {}).items()}
+    book.announced = dict(facts.get("announced", {}))
+    book.silences = set(facts.get("silences", ()))
+    book.overrides = set(facts.get("overrides", ()))
+    book.is_paused = bool(facts.get("is_paused"))
+    book.risks = {int(number): str(status) for number, status in facts.get("risks", {}).items()}
+    book.papers = {int(number): str(stage) for number, stage in facts.get("papers", {}).items()}
+
+
+def _line(facts: Mapping[str, Any]) -> Line:
+    ended = facts["ended_at"]
+    return Line(
+        facts["status"],
+        facts["priority"],
+        facts["owner"],
+        facts["service"],
+        set(facts["alerts"]),
+        None if ended is None else datetime.fromisoformat(ended),
+    )
 
 
 def _text(facts: Facts, name: str) -> str | None:
@@ -108,12 +159,12 @@ def _left(book: Book, entry: Entry, facts: Facts) -> None:
 
 def _acknowledged(book: Book, entry: Entry, facts: Facts) -> None:
     line = book.incidents[entry.incident or 0]
-    line.status, line.owner = Status.ACKNOWLEDGED, entry.by
+    line.status, line.owner, line.ended_at = Status.ACKNOWLEDGED, entry.by, None
 
 
 def _nobody_has_it(book: Book, entry: Entry, facts: Facts) -> None:
     line = book.incidents[entry.incident or 0]
-    line.status, line.owner = Status.TRIGGERED, None
+    line.status, line.owner, line.ended_at = Status.TRIGGERED, None, None
 
 
 def _reassigned(book: Book, entry: Entry, facts: Facts) -> None:
@@ -122,7 +173,8 @@ def _reassigned(book: Book, entry: Entry, facts: Facts) -> None:
 
 
 def _resolved(book: Book, entry: Entry, facts: Facts) -> None:
-    book.incidents[entry.incident or 0].status = Status.RESOLVED
+    line = book.incidents[entry.incident or 0]
+    line.status, line.ended_at = Status.RESOLVED, entry.at
 
 
 def _raised(book: Book, entry: Entry, facts: Facts) -> None:
@@ -169,6 +221,7 @@ def _paper_moved(book: Book, entry: Entry, facts: Facts) -> None:
 
 
 _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
+    CHECKPOINT: _resumed,
     "triggered": _triggered,
     "alert_joined": _joined,
     "alert_left": _left,

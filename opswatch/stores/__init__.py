@@ -230,8 +230,14 @@ class Store(Protocol):
         """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
         ...
 
-    def prune(self, now: datetime, *, samples: timedelta = ...) -> int:
+    def prune(
+        self, now: datetime, *, samples: timedelta = ..., evidence: timedelta = ..., timeline: timedelta = ...
+    ) -> int:
         """Forget what has been over for long, a bounded number at a time (call it hourly). How many rows went."""
+        ...
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk by what they are for: `state`, `samples`, `log`; `free` of them wait to be used again."""
         ...
 
     def missing_migrations(self) -> list[str]:

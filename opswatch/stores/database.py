@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from opswatch.errors import StoreUnavailable
@@ -17,6 +18,14 @@ NO_TABLES = "has no tables yet: run `opswatch db migrate`, or start the daemon o
 
 class NoTables(StoreUnavailable):
     """Nobody has migrated this database yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table's columns, and its rows one after another. To be taken before the session ends."""
+
+    columns: tuple[str, ...]
+    each: Iterator[tuple[object, ...]]
 
 
 class Session(Protocol):
@@ -39,6 +48,18 @@ class Session(Protocol):
     def ring(self) -> None:
         """Wake those who wait for a change, once this transaction commits."""
         ...
+
+    def all_rows(self, table: str) -> Rows:
+        """Everything in a table of ours, read as it is taken."""
+        ...
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add rows, each with a value for every one of `columns`."""
+        ...
+
+    def empty(self, table: str) -> None: ...
+
+    def count(self, table: str) -> int: ...
 
 
 class Database(Protocol):
@@ -63,6 +84,14 @@ class Database(Protocol):
         ...
 
     def check_integrity(self) -> list[str]: ...
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, int]:
+        """Bytes on disk by part: the file and its log, or each of `tables`."""
+        ...
+
+    def give_back(self) -> None:
+        """Return to the disk what retention freed, a bounded amount at a time; waits for nobody."""
+        ...
 
     def close(self) -> None: ...
 

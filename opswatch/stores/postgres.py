@@ -10,17 +10,18 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 
 from opswatch.clock import monotonic_s
 from opswatch.core.model import Secret
 from opswatch.errors import Conflict, StoreUnavailable
-from opswatch.stores.database import NO_TABLES, NoTables, Pool, Row, Session
+from opswatch.stores.database import NO_TABLES, NoTables, Pool, Row, Rows, Session
 from opswatch.stores.named import as_pyformat, queries
 
 CONNECTIONS_MAX = 8
 CONNECT_S = 5
 BUSY_S = 10.0
+ROWS_AT_ONCE = 2_000
 POLL_S = 1.0  # the truth; LISTEN only wakes sooner
 
 Connection = psycopg.Connection[DictRow]
@@ -85,6 +86,22 @@ class PostgresDatabase:
         with self.asking() as session:
             session.rows("head_version")
         return []
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, int]:
+        """Bytes of each table with its indexes; those that are not there are left out."""
+        with self._pool.taken() as connection, self._in_words():
+            found = {name: connection.execute(_OWN["table_bytes"], {"table": name}).fetchone() for name in tables}
+        return {name: int(row["bytes"]) for name, row in found.items() if row and row["bytes"] is not None}
+
+    def give_back(self) -> None:
+        """PostgreSQL's own vacuum does."""
+
+    @contextmanager
+    def replacing(self) -> Iterator[Session]:
+        """One long transaction that fills the tables anew: others see the old rows until it ends."""
+        with self.writing(patient=True) as session:
+            session.raw(_OWN["restoring"])
+            yield session
 
     def close(self) -> None:
         self._is_closed = True
@@ -157,12 +174,34 @@ class PostgresSession:
     def ring(self) -> None:
         self._connection.execute(_OWN["ring"])
 
+    def all_rows(self, table: str) -> Rows:
+        """Everything in a table, a few thousand rows at a time; inside a transaction."""
+        cursor = self._connection.cursor(name=f"rows_of_{table}", row_factory=tuple_row)
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(_ANY_TABLE["table_rows"].format(table=table))
+        return Rows(tuple(column.name for column in cursor.description or ()), iter(cursor))
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add rows, each with a value for every one of `columns`."""
+        places = ", ".join(["%s"] * len(columns))
+        text = _ANY_TABLE["table_fill"].format(table=table, columns=", ".join(columns), places=places)
+        with self._connection.cursor() as cursor:
+            cursor.executemany(text, rows)
+
+    def empty(self, table: str) -> None:
+        self._connection.execute(_ANY_TABLE["table_empty"].format(table=table))
+
+    def count(self, table: str) -> int:
+        found = self._connection.execute(_ANY_TABLE["table_count"].format(table=table)).fetchone()
+        return 0 if found is None else int(found["rows"])
+
 
 def _text_for_psycopg(file: str) -> dict[str, Any]:
     return {name: as_pyformat(text) for name, text in queries(file).items()}
 
 
-_QUERIES = _text_for_psycopg("queries.sql")
+_QUERIES = {**_text_for_psycopg("queries.sql"), **_text_for_psycopg("upkeep.sql")}
+_ANY_TABLE: dict[str, Any] = dict(queries("tables.sql"))
 _OWN: dict[str, Any] = dict(queries("postgres.sql"))
 
 

@@ -18,3 +18,10 @@ SELECT pg_notify('opswatch', '')
 
 -- listen: be woken
 LISTEN opswatch
+
+-- table_bytes: on disk, with its indexes and what it has set aside
+SELECT pg_total_relation_size(to_regclass(%(table)s)) AS bytes
+
+-- restoring: filling a large table takes its time
+SELECT set_config('statement_timeout', '600s', true), set_config('lock_timeout', '30s', true),
+       set_config('idle_in_transaction_session_timeout', '600s', true)

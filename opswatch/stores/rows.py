@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from opswatch.core.changes import Changes, State
+from opswatch.core.effects import Entry
 from opswatch.core.state import Alert, Incident, Override, Paper, Risk, Silence, Standing, Watch
-from opswatch.stores.codec import EPOCH, decode, encode, from_column, to_column, to_us
+from opswatch.stores.codec import EPOCH, decode, decode_facts, encode, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Row, Session
 
 K = TypeVar("K", int, str)
@@ -91,6 +92,12 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
     else:  # Those that this node has changed but not saved yet are nowhere else: they are never taken away.
         changes.watches = _since(session, WATCHES, from_column, seen=seen, writer=writer)
     return changes
+
+
+def entry_of(row: Row) -> Entry:
+    """A line of the timeline, from its row."""
+    by = None if row["by_whom"] is None else from_column(row["by_whom"])
+    return Entry(from_us(row["at"]), from_column(row["kind"]), row["incident"], by=by, facts=decode_facts(row["facts"]))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

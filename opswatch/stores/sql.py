@@ -18,7 +18,7 @@ from opswatch.core.model import Verdict
 from opswatch.core.norms import Hour
 from opswatch.core.state import Incident, Paper, Risk, Watch
 from opswatch.errors import Conflict, StoreUnavailable
-from opswatch.stores import MessageRow, Promise, Stored, inspections, migrate, outbox, rollups, rows
+from opswatch.stores import MessageRow, Promise, Stored, inspections, migrate, outbox, retention, rollups, rows
 from opswatch.stores.codec import decode, decode_facts, encode_facts, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Database, Row, Session
 from opswatch.stores.inspections import RunRow
@@ -29,10 +29,6 @@ T = TypeVar("T")
 NEVER = -1  # nothing loaded yet
 TRIES_MAX = 5  # for what is beside the head, when the database prefers another transaction
 WATCHES_PER_BATCH = 200  # a few milliseconds each: the head is held meanwhile
-PRUNE_BATCH = 2_000
-ENDS_KEPT = timedelta(days=1)  # a node that was away for longer reads everything again
-SETTLED_KEPT = timedelta(days=90)
-LEASES_KEPT = timedelta(days=7)
 BEGINNING, END = -(2**63), 2**63 - 1
 
 
@@ -44,6 +40,7 @@ class SqlStore:
         self._database, self._samples = database, samples
         self._dialect, self._samples_database = dialect, samples_database
         self._rollups = rollups.Rollups(samples_database)
+        self._retention = retention.Retention(database, self._write)
         self._writer = uuid.uuid4().hex
         self._owner = threading.RLock()
         self._seen = NEVER
@@ -326,11 +323,28 @@ class SqlStore:
         """(item, sample) → on how many days (of UTC) in `[start, end)` it has rolled-up values."""
         return self._rollups.days(check, target, start, end)
 
-    def prune(self, now: datetime, *, samples: timedelta = KEPT) -> int:
-        """Forget what has been over for long, a bounded number at a time; how many rows went. Incidents, overrides and
-        the timeline stay, and so do values that are not yet rolled up."""
-        gone = self._write(lambda session: self._prune(session, now))
-        return gone + self._samples.prune(now, samples, self._rollups.until())
+    def prune(
+        self,
+        now: datetime,
+        *,
+        samples: timedelta = KEPT,
+        evidence: timedelta = retention.EVIDENCE_KEPT,
+        timeline: timedelta = retention.TIMELINE_KEPT,
+    ) -> int:
+        """Forget what has been over for long, a bounded number at a time, and give what was freed back to the disk; how
+        many rows went. Values that are not yet rolled up stay."""
+        gone = self._retention.prune(now, retention.Kept(evidence, timeline))
+        gone += self._samples.prune(now, samples, self._rollups.until())
+        for database in (self._database, self._samples_database):
+            database.give_back()
+        return gone
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk, by what they are for: `state`, `samples`, `log`, and `free` for those of them that wait to be
+        used again."""
+        from opswatch.stores.sizes import sizes_of  # Late: it looks into an empty store to learn what there is.
+
+        return sizes_of(self._database, self._samples_database)
 
     def check_integrity(self) -> list[str]:
         """Problems found, empty when sound. Reads everything: not for every minute."""
@@ -363,19 +377,6 @@ class SqlStore:
         session.run("head_touch")
         version = session.rows("head_version")[0]["version"] + 1
         rows.write_watches(session, batch, version, self._writer)
-
-    def _prune(self, session: Session, now: datetime) -> int:
-        ended, settled = to_us(now - ENDS_KEPT), to_us(now - SETTLED_KEPT)
-        session.run("head_touch")
-        ends = sum(
-            session.run(query, before=ended, limit=PRUNE_BATCH)
-            for query in ("prune_alerts", "prune_silences", "prune_watches")
-        )
-        if ends:
-            session.run("prune_mark")
-        others = sum(session.run(q, before=settled, limit=PRUNE_BATCH) for q in ("prune_messages", "prune_cards"))
-        others += inspections.prune(session, now)
-        return ends + others + session.run("prune_leases", before=to_us(now - LEASES_KEPT), limit=PRUNE_BATCH)
 
     @contextmanager
     def _asking(self) -> Iterator[Session]:
@@ -434,8 +435,4 @@ def _append(session: Session, entries: Sequence[Entry], position: int) -> None:
 
 
 def _stored(row: Row) -> Stored:
-    by = None if row["by_whom"] is None else from_column(row["by_whom"])
-    entry = Entry(
-        from_us(row["at"]), from_column(row["kind"]), row["incident"], by=by, facts=decode_facts(row["facts"])
-    )
-    return Stored(row["position"], entry)
+    return Stored(row["position"], rows.entry_of(row))

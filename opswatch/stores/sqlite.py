@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opswatch.clock import monotonic_s
-from opswatch.errors import StoreUnavailable
-from opswatch.stores.database import NO_TABLES, NoTables, Pool, Row, Session
+from opswatch.errors import OpswatchError, StoreUnavailable
+from opswatch.stores.database import NO_TABLES, NoTables, Pool, Row, Rows, Session
 from opswatch.stores.named import queries
 
 BUSY_S = 5.0  # how long another process may hold the write lock before we say so
@@ -21,6 +21,10 @@ PATIENT_S = 600.0  # for those who wait for a migration
 READERS_MAX = 8
 POLL_S = 0.05  # a commit by the command line is seen within this
 MEMORY = ":memory:"
+STEP_PAGES = 256  # a megabyte of a copy, then a breath: the pager's own writes come first
+STEP_PAUSE_S = 0.002
+LOG_BYTES_KEPT = 16 * 1024 * 1024
+FREE_PAGES_KEPT = 1024  # a file that must grow again tomorrow need not shrink today
 _PAUSE = threading.Event()  # never set: a pause
 
 
@@ -81,6 +85,55 @@ class SqliteDatabase:
                 return [str(error)]
             raise
         return [] if found == ["ok"] else [f"{self.place}: {line}" for line in found]
+
+    def copy_to(self, path: Path) -> None:
+        """The file as it is now, as one new file at `path`, while everybody goes on writing: a snapshot holds no lock
+        that a writer wants. Raises StoreUnavailable; OpswatchError when the copy cannot be written."""
+        own = queries("sqlite.sql")
+        with self._readers.taken() as connection, self._in_words(), _transaction(connection, "BEGIN"):
+            connection.execute(own["snapshot"]).fetchone()
+            try:
+                target = sqlite3.connect(path, isolation_level=None)
+                try:
+                    target.execute(own["synchronous_off"])
+                    connection.backup(target, pages=STEP_PAGES, progress=lambda *_: _breathe())
+                    target.execute(own["journal_alone"])
+                finally:
+                    target.close()
+            except sqlite3.Error as trouble:
+                raise OpswatchError(f"{path.name} could not be copied to {path.parent}: {trouble}") from trouble
+
+    def leave_log(self) -> None:
+        """Fold the log into the file and use none from here on: for a copy, which nobody else has open."""
+        with self._writers.taken() as connection, self._in_words():
+            connection.execute(queries("sqlite.sql")["journal_alone"])
+
+    def tables(self) -> list[str]:
+        """Their names, in order."""
+        with self._readers.taken() as connection, self._in_words():
+            return [str(row[0]) for row in connection.execute(queries("sqlite.sql")["tables"])]
+
+    def sizes(self, tables: Sequence[str] = ()) -> dict[str, int]:
+        """Bytes of the file, of its log, and of what waits in the file to be used again."""
+        own = queries("sqlite.sql")
+        with self._readers.taken() as connection, self._in_words():
+            pages, free, each = (
+                int(connection.execute(own[name]).fetchone()[0]) for name in ("pages", "pages_free", "page_bytes")
+            )
+        return {"file": pages * each, "log": _bytes_of(f"{self._path}-wal"), "free": free * each}
+
+    def give_back(self) -> None:
+        """Cut the log when a storm has left it long, and a few free pages off the file. Only the daemon's writer does:
+        no second connection may checkpoint (trap 5)."""
+        if not self._checkpoints or self._read_only or self._path == MEMORY:
+            return
+        own = queries("sqlite.sql")
+        with self._writers.taken() as connection, self._in_words():
+            busy, in_log, folded = connection.execute(own["checkpoint_whole"]).fetchone()
+            if not busy and in_log == folded and _bytes_of(f"{self._path}-wal") > LOG_BYTES_KEPT:
+                connection.execute(own["checkpoint_cut"]).fetchone()
+            if connection.execute(own["pages_free"]).fetchone()[0] > FREE_PAGES_KEPT:
+                connection.executescript(own["pages_cut"])  # `execute` takes one step of it: one page.
 
     def close(self) -> None:
         self._is_closed.set()
@@ -143,7 +196,8 @@ class SqliteSession:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._queries = queries("queries.sql")
+        self._queries = QUERIES
+        self._any_table = queries("tables.sql")
 
     def rows(self, query: str, **parameters: object) -> list[Row]:
         return self._connection.execute(self._queries[query], parameters).fetchall()
@@ -161,6 +215,26 @@ class SqliteSession:
     def ring(self) -> None:
         """Nothing to do: who waits asks the file."""
 
+    def all_rows(self, table: str) -> Rows:
+        """Everything in a table, read as it is taken."""
+        found = self._connection.execute(self._any_table["table_rows"].format(table=table))
+        return Rows(tuple(column[0] for column in found.description), map(tuple, found))
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add rows, each with a value for every one of `columns`."""
+        text = self._any_table["table_fill"]
+        places = ", ".join("?" * len(columns))
+        self._connection.executemany(text.format(table=table, columns=", ".join(columns), places=places), rows)
+
+    def empty(self, table: str) -> None:
+        self._connection.execute(self._any_table["table_empty"].format(table=table))
+
+    def count(self, table: str) -> int:
+        return int(self._connection.execute(self._any_table["table_count"].format(table=table)).fetchone()[0])
+
+
+QUERIES = {**queries("queries.sql"), **queries("upkeep.sql")}
+
 
 def _connect(name: str, *, uri: bool, wait_s: float = BUSY_S) -> sqlite3.Connection:
     connection = sqlite3.connect(
@@ -168,6 +242,17 @@ def _connect(name: str, *, uri: bool, wait_s: float = BUSY_S) -> sqlite3.Connect
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _breathe() -> None:
+    _PAUSE.wait(STEP_PAUSE_S)
+
+
+def _bytes_of(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def _close(connection: sqlite3.Connection) -> None:
@@ -199,6 +284,7 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
     def enter() -> None:
         if connection.execute(own["journal_mode"]).fetchone()[0] not in ("wal", "memory"):
+            connection.execute(own["space_given_back"])  # Heeded by a new file alone.
             connection.execute(own["journal_wal"])
 
     _when_free(enter, BUSY_S)

@@ -87,7 +87,8 @@ def test_a_newer_schema_is_no_reason_to_stop(store: opening.SqlStore):
 
 
 def test_every_query_is_asked_somewhere_and_every_question_has_a_query():
-    known = set(named.queries("queries.sql")) | set(named.queries("sqlite.sql")) | set(named.queries("postgres.sql"))
+    files = ("queries", "upkeep", "tables", "sqlite", "postgres")
+    known = {name for file in files for name in named.queries(f"{file}.sql")}
     text = "\n".join(path.read_text(encoding="utf-8") for path in STORES.glob("*.py"))
     kinds = {"alert", "incident", "silence", "override", "risk", "paper", "watch"}
     made = {f"{kind}_{verb}" for kind in kinds for verb in ("save", "leave")}
