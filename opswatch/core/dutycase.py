@@ -121,7 +121,9 @@ def _page_promised(case: Case, entry: Entry, is_inside: bool) -> None:
         case.who.add(person)
         case.tally(person).pages += 1
     if _text(entry, "reason") != PageReason.REMINDER:  # A reminder asks the owner, who has answered.
-        case.asked.setdefault(person, _Asked(entry.at, _climb(entry)))
+        asked = case.asked.setdefault(person, _Asked(entry.at, _climb(entry)))
+        if asked.climb != _climb(entry):  # Asked anew: they may be passed anew. What they owe counts from the first.
+            asked.climb, asked.is_passed = _climb(entry), False
 
 
 def _page_delivered(case: Case, entry: Entry, is_inside: bool) -> None:

@@ -127,7 +127,7 @@ class Open:
 @dataclass(frozen=True, slots=True)
 class Review:
     """What one review says of [start, end), UTC; its days are local to `zone`. `until`: how far it is known, earlier
-    than `end` while the span runs."""
+    than `end` while the span runs. Silences, what is overdue and the days ahead are as of `at`."""
 
     kind: str  # week | month
     name: str  # 2026-W47, 2026-11
@@ -135,6 +135,7 @@ class Review:
     start: datetime
     end: datetime
     until: datetime
+    at: datetime
     figures: tuple[Figures, ...]
     before: tuple[Before, ...]  # oldest first
     days: tuple[tuple[date, tuple[int, ...]], ...]  # incidents opened on each local day, P0 to P3
@@ -230,6 +231,7 @@ def review(facts: Facts, plan: Plan, rosters: Rosters, *, kind: str, start: date
         start=start,
         end=end,
         until=until,
+        at=now,
         figures=figures_of(cases.values(), plan, start, end),
         before=_before(facts.history, plan, kind, spans_before(kind, start, zone)),
         days=_days(cases.values(), zone, start, end),
