@@ -24,11 +24,17 @@ ASKED_ALL_THE_SAME = frozenset({PageReason.REMINDER, PageReason.QUIET_ENDED, Pag
 
 
 def nobody_is_forgotten(state: State, now: datetime) -> list[str]:
-    """Law 1: every open incident has a deadline ahead (asked after everything due at `now` was done)."""
+    """Law 1: every open incident has a deadline ahead (asked after everything due at `now` was done); and no reminder
+    of a paper or a risk is behind."""
     return [
         f"incident {incident.number} was to be looked at {incident.wake_at}, it is {now}"
         for incident in state.incidents.values()
         if incident.wake_at <= now
+    ] + [
+        f"{type(owed).__name__.lower()} {number} was to be reminded of {owed.wake_at}, it is {now}"
+        for kept in (state.papers, state.risks)
+        for number, owed in kept.items()
+        if owed.wake_at is not None and owed.wake_at <= now
     ]
 
 

@@ -12,23 +12,33 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from opswatch.core.calendars import parse_window
 from opswatch.core.events import (
+    AcceptRisk,
     Acknowledge,
+    Action,
+    ActionsFound,
     AddOverride,
+    AddRisk,
     AddSilence,
+    AssignRisk,
+    CloseRisk,
     Escalate,
     ExpireSilence,
+    MovePaper,
     Note,
     Open,
     Pause,
     Reassign,
     Reopen,
     Resolve,
+    RiskFound,
+    RiskGone,
     SetPriority,
     Snooze,
+    StartPaper,
     Unack,
     Unpause,
 )
-from opswatch.core.model import Health, Priority, Role
+from opswatch.core.model import Health, Priority, Role, Stage
 from opswatch.core.plan import ClassifyRule, Level, Maintenance, NotifyStep, Plan, Policy, Route, When
 from opswatch.sim import laws
 from tests.story import Story, person, roster, rules, two_levels
@@ -134,6 +144,23 @@ class OnCall(RuleBasedStateMachine):
                 SetPriority(number, priority, by=who),
             ][what]
         )
+
+    @rule(who=WHO, pick=st.integers(1, 4), what=st.integers(0, 9), span=SPANS)
+    def somebody_does_paperwork(self, who, pick, what, span):
+        story, number = self.story, self.some_incident(pick)
+        today = story.now.date()
+        [
+            lambda: story.says(AddRisk("no spare disk", due=today + timedelta(days=pick), by=who)),
+            lambda: story.says(AssignRisk(pick, who, today + timedelta(days=2), by=who)),
+            lambda: story.says(CloseRisk(pick, by=who)),
+            lambda: story.says(AcceptRisk(pick, story.now + span, "so", by="lead")),
+            lambda: story.apply(RiskFound(f"k{pick}", "full", due=today)),
+            lambda: story.apply(RiskGone(f"k{pick}")),
+            lambda: story.says(StartPaper(number, who, by=who)),
+            lambda: story.says(MovePaper(number, list(Stage)[pick % 3], by="lead")),
+            lambda: story.apply(ActionsFound(number, (Action("a", who), Action(f"b{pick}", is_done=pick == 1)))),
+            lambda: story.says(MovePaper(number, Stage.PUBLISHED, by=who)),
+        ][what]()
 
     @rule(who=WHO)
     def somebody_reports(self, who):
