@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opswatch.cli import door as entrance
 from opswatch.cli import times
-from opswatch.cli.door import door, in_words, login
+from opswatch.cli.door import door, in_words
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, print_markdown
 
@@ -168,7 +169,7 @@ def _reader(plan: Plan) -> tuple[str, str]:
     """Language and zone of who sits here, where the plan knows them; the store is not asked."""
     from opswatch.assemble import person_of_login
 
-    person = person_of_login(plan, login())
+    person = person_of_login(plan, entrance.login())
     return (person.language, person.timezone) if person is not None else (plan.language, plan.timezone)
 
 
