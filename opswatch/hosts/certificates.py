@@ -30,6 +30,7 @@ class Certificate:
     """What matters of one certificate. Instants in UTC."""
 
     names: tuple[str, ...]
+    subject: str
     issuer: str
     serial: str
     not_before: datetime
@@ -48,8 +49,8 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """One completed handshake. `chain` begins with the server's own certificate; without verification it is that
-    certificate only."""
+    """One completed handshake. `chain` begins with the server's own certificate: it is the chain that was trusted, or
+    without verification what the server sent."""
 
     chain: tuple[Certificate, ...]
     protocol: str
@@ -73,7 +74,8 @@ def shake_hands(
             took_s = monotonic_s() - began
             leaf = sock.getpeercert(binary_form=True)
             assert leaf is not None
-            chain = _verified_chain(sock) if verify else ()
+            # Once trusted, an expired extra among what was sent hurts nobody.
+            chain = _chain(sock, "get_verified_chain" if verify else "get_unverified_chain")
             cipher = sock.cipher()
             return Handshake(
                 chain=tuple(read_der(der) for der in (chain or (leaf,))),
@@ -115,6 +117,7 @@ def _read(certificate: x509.Certificate) -> Certificate:
         names = [certificate.subject.rfc4514_string()]
     return Certificate(
         names=tuple(names),
+        subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc,
@@ -123,16 +126,15 @@ def _read(certificate: x509.Certificate) -> Certificate:
     )
 
 
-def _verified_chain(sock: ssl.SSLSocket) -> Sequence[bytes]:
-    """The chain OpenSSL trusted, not the one the server sent: an expired extra in that one hurts nobody. Public only
-    since Python 3.13; before, it stands on the inner object."""
-    ask = getattr(sock, "get_verified_chain", None)
+def _chain(sock: ssl.SSLSocket, which: str) -> Sequence[bytes]:
+    """The certificates in DER. Public only since Python 3.13; before, the methods stand on the inner object."""
+    ask = getattr(sock, which, None)
     if ask is not None:
         return list(ask())
     inner: Any = getattr(sock, "_sslobj", None)
-    if not hasattr(inner, "get_verified_chain"):
+    if not hasattr(inner, which):
         return ()
-    return [ssl.PEM_cert_to_DER_cert(entry.public_bytes()) for entry in inner.get_verified_chain()]
+    return [ssl.PEM_cert_to_DER_cert(entry.public_bytes()) for entry in getattr(inner, which)() or ()]
 
 
 def _changed_at(ca_file: str | None) -> int:

@@ -13,8 +13,9 @@
     limits = { lifetime_left_pct = { warn = "< 33", crit = "< 17" }, days_left = { crit = "< 0.5" } }
 
 A share of the lifetime fits certificates of 90 days and of 24 hours alike; fixed days do not. The worst address counts,
-and of each chain the certificate that expires first. A certificate that is not trusted is critical, and its values are
-told all the same.
+and of each chain the certificate that expires first: the server's own or an intermediate. Of what a server sends only
+the chain that is trusted counts: an expired extra hurts nobody. One that is not trusted is critical, and the values of
+what was sent are told all the same.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Look:
         "days_left": Measure("d", "until the first certificate of the chain expires; negative afterwards"),
         "lifetime_left_pct": Measure("%", "the same as a share of that certificate's whole lifetime"),
         "handshake_s": Measure("s", "time for the handshake, on the slowest address"),
+        "certificates": Measure("", "different certificates that the addresses show"),
+        "addresses": Measure("", "addresses that shook hands"),
     }
 
     def __init__(self, resolve: Callable[[Place, float], list[Address]] = resolve) -> None:
@@ -112,7 +115,7 @@ def _verdict(task: Task, place: Place, sights: list[_Sight]) -> Verdict:
         return cannot_tell(task, UnknownReason.ERROR, words, *evidence)
     theirs = [sight for sight in sights if not sight.is_ours]
     bad = [sight for sight in theirs if sight.trouble]
-    chains = [certificate for hands in shown for certificate in _expiring(hands)]
+    chains = [certificate for hands in shown for _, certificate in _placed(hands)]
     samples = []
     if chains:
         samples = [
@@ -120,19 +123,31 @@ def _verdict(task: Task, place: Place, sights: list[_Sight]) -> Verdict:
             Sample("lifetime_left_pct", min(one.lifetime_left_pct(task.now) for one in chains), "%"),
             Sample("handshake_s", max(hands.took_s for hands in shown), "s"),
         ]
-    days = min((one.days_left(task.now) for one in chains), default=None)
+        samples += [
+            Sample("certificates", len({hands.chain[0].serial for hands in shown})),
+            Sample("addresses", len(shown)),
+        ]
+    left = _say_left(shown, task)
     if bad:
         where = f" on {len(bad)} of {len(theirs)} addresses ({bad[0].address.ip} …)" if len(theirs) > 1 else ""
-        sentence = f"{place}{where}: {bad[0].trouble}" + (f", {_say_days(days)}" if days is not None else "")
+        sentence = f"{place}{where}: {bad[0].trouble}" + (f", {left}" if left else "")
     else:
-        assert days is not None
-        sentence = f"{place}: certificate is trusted, {_say_days(days)}"
+        sentence = f"{place}: certificate is trusted, {left}"
     return Verdict(task.now, sentence, tuple(samples), (Failure(sentence),) if bad else (), evidence=evidence)
 
 
-def _expiring(hands: Handshake) -> Iterable[Certificate]:
+def _placed(hands: Handshake) -> Iterable[tuple[int, Certificate]]:
     """The server's own, and those between it and the root: the root's end is the trust store's business."""
-    return (one for place, one in enumerate(hands.chain) if place == 0 or not one.is_self_signed)
+    return ((place, one) for place, one in enumerate(hands.chain) if place == 0 or not one.is_self_signed)
+
+
+def _say_left(shown: list[Handshake], task: Task) -> str:
+    """How long the first to end lasts, and which it is when it is not the server's own."""
+    ends = [(one.days_left(task.now), place, one) for hands in shown for place, one in _placed(hands)]
+    if not ends:
+        return ""
+    days, place, first = min(ends, key=lambda end: end[0])
+    return _say_days(days) + (f" (of the intermediate {printable(first.subject, 80)})" if place else "")
 
 
 def _say_days(days: float) -> str:
@@ -160,3 +175,8 @@ def _evidence(sights: list[_Sight], task: Task) -> Iterable[str]:
             f"until {leaf.not_after:%Y-%m-%d %H:%M}Z, {first.hands.protocol} {first.hands.cipher}"
             + (f"; {first.trouble}" if first.trouble else "")
         )
+        for _, between in list(_placed(first.hands))[1:]:
+            days = _say_days(between.days_left(task.now))
+            yield f"  intermediate {between.subject}, until {between.not_after:%Y-%m-%d %H:%M}Z: {days}"
+        if "local issuer" in first.trouble and len(first.hands.chain) == 1:
+            yield f"  it sends no intermediate, and {leaf.issuer} is none of the authorities"

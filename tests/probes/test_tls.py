@@ -68,6 +68,27 @@ def test_an_intermediate_that_ends_first_counts(authority: Authority) -> None:
         verdict = look("tls", {"ca_file": str(authority.file)}, url=f"tls://127.0.0.1:{port}")
     assert is_good(verdict)
     assert value(verdict, "days_left") == pytest.approx(5, abs=0.01)
+    assert value(verdict, "lifetime_left_pct") == pytest.approx(100 * 5 / 95, abs=0.1)
+    assert "5 days left (of the intermediate CN=opswatch test intermediate)" in verdict.sentence
+    assert verdict.evidence[1].startswith("intermediate CN=opswatch test intermediate, until ")
+
+
+def test_an_intermediate_that_expired_is_named_although_nothing_is_trusted(authority: Authority) -> None:
+    with tls_server(authority.certificate(days=(-30, 60), intermediate_days=-2)) as port:
+        verdict = look("tls", {"ca_file": str(authority.file)}, url=f"tls://127.0.0.1:{port}")
+    assert "certificate has expired" in failure(verdict).sentence
+    assert "expired 2.0 days ago (of the intermediate" in verdict.sentence
+    assert value(verdict, "days_left") == pytest.approx(-2, abs=0.01)
+
+
+def test_a_server_that_keeps_its_intermediate_to_itself_is_told_so(authority: Authority) -> None:
+    shown = authority.certificate(intermediate_days=300)
+    parts = shown.pem.read_text().split("-----BEGIN")
+    shown.pem.write_text("-----BEGIN".join([*parts[:2], *parts[3:]]))
+    with tls_server(shown) as port:
+        verdict = look("tls", {"ca_file": str(authority.file)}, url=f"tls://127.0.0.1:{port}")
+    assert "unable to get local issuer certificate" in failure(verdict).sentence
+    assert "it sends no intermediate, and CN=opswatch test intermediate" in verdict.evidence[1]
 
 
 def test_of_several_addresses_the_worst_counts(authority: Authority) -> None:
@@ -80,6 +101,7 @@ def test_of_several_addresses_the_worst_counts(authority: Authority) -> None:
         verdict = module("tls").Look(lambda place, timeout_s: addresses).look(asked)
     assert f"{place} on 1 of 2 addresses (127.0.0.2" in failure(verdict).sentence
     assert value(verdict, "days_left") == pytest.approx(-1, abs=0.01)
+    assert value(verdict, "certificates") == value(verdict, "addresses") == 2
     assert len(verdict.evidence) == 2
 
 
