@@ -24,6 +24,7 @@ _RESOLVE = {
 }
 NAME_FAILED = pycurl.E_COULDNT_RESOLVE_HOST
 NOT_TRUSTED = pycurl.E_PEER_FAILED_VERIFICATION
+TIMED_OUT = pycurl.E_OPERATION_TIMEDOUT
 
 
 @dataclass(frozen=True, slots=True)

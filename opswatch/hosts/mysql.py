@@ -112,7 +112,7 @@ def session(url: str, timeout_s: float) -> Iterator[Session]:
             raise CannotSee(UnknownReason.ERROR, words) from None
         raise NotConnected(say_trouble(trouble, timeout_s)) from None
     is_here = sock.getpeername()[0] in ("127.0.0.1", "::1")
-    with hang_up_after(sock, deadline - monotonic_s()) as is_up:
+    with hang_up_after(sock.fileno(), deadline - monotonic_s()) as is_up:
         try:
             connection = _logged_in(pymysql, login, sock)
         except (pymysql.err.MySQLError, OSError, EOFError) as trouble:

@@ -131,10 +131,10 @@ def dial(place: Place, timeout_s: float) -> socket.socket:
 
 
 @contextmanager
-def hang_up_after(sock: socket.socket, timeout_s: float) -> Iterator[Callable[[], bool]]:
-    """Cut the connection under whoever uses it when time is up: for libraries whose own limits begin anew with each
-    read. Gives a question: was it cut?"""
-    held = socket.socket(fileno=os.dup(sock.fileno()))  # TLS takes the socket itself away
+def hang_up_after(connected: int, timeout_s: float) -> Iterator[Callable[[], bool]]:
+    """Cut the connection of a socket's descriptor under whoever uses it when time is up: for libraries whose own limits
+    begin anew with each read. Gives a question: was it cut?"""
+    held = socket.socket(fileno=os.dup(connected))  # TLS takes the socket itself away
     was_cut = threading.Event()
 
     def cut() -> None:
