@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from benchmarks import cold, head, idle, page, steps
+from benchmarks import cold, head, idle, page, samples, steps
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -24,6 +24,7 @@ def main() -> None:
         ("core steps", steps.main),
         ("cold starts", cold.main),
         ("idle cost", idle.main),
+        ("history of values", samples.main),
     ):
         print(f"measuring {name} …", file=sys.stderr)
         parts.append("\n".join(measure()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from opswatch.core import incidents as life
 from opswatch.core.model import Health, Status
+from opswatch.core.norms import Norm
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
 from opswatch.core.spans import say_span
@@ -338,6 +339,14 @@ class Views:
         now = self._now()
         end = end or now
         return history(self._store, self.plan.checks[check], target, sample, item, start or end - MONTH, end, now)
+
+    def norms(self, check: str, target: str, at: datetime) -> Mapping[tuple[str, str], Norm]:
+        """(item, sample) → how it usually is in the hour of `at`, of what the check compares with that. Raises KeyError
+        for a check that the plan has not, StoreUnavailable."""
+        from opswatch.stores.norms import Norms
+
+        known = self.plan.checks[check]
+        return Norms(self._store).of(known, target, self.plan.calendars.get(known.calendar or ""), at)
 
     def timeline(
         self, start: datetime | None = None, end: datetime | None = None, *, kinds: Iterable[str] | None = None

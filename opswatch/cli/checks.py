@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from opswatch.core.alerts import Seen
     from opswatch.core.model import Verdict
     from opswatch.core.plan import Check
-    from opswatch.views import CheckRow, Point
+    from opswatch.render.documents import Writer
+    from opswatch.views import CheckRow, History, Point, Views
 
 BACK = "24h ago"
-BARS = "▁▂▃▄▅▆▇█"
-SPARK_WIDTH = 24
 HISTORY_KINDS = ("alert_fired", "alert_changed", "alert_cleared", "announced_ended", "check_removed")
 
 
@@ -54,6 +53,7 @@ def list_checks(check: str | None, failing: bool, as_json: bool) -> int:
 def _row(row: CheckRow, now: datetime) -> list[str]:
     target = f"{row.target} {row.item}" if row.item else row.target
     quiet = f" ({row.quiet})" if row.quiet else ""
+    quiet += "".join(f" ({note})" for note in row.notes)
     state = str(row.health) if row.health else "waiting"
     if row.seen is not None and row.seen is not row.health:
         quiet += f" ({row.seen} at the last look)"
@@ -87,7 +87,7 @@ def run(check: str, target: str | None, as_json: bool) -> int:
         raise OpswatchError(f"there is no check {check}; there are {', '.join(office.plan.checks)}")
     target = _target(known, target)
     verdict = assemble.look_once(office, known, target)
-    seen = alerts.judge(known, verdict, {})
+    seen = alerts.judge(known, verdict, {}, office.views.norms(check, target, verdict.at))
     if as_json:
         print_json(_verdict_json(known, target, verdict, seen))
         from opswatch.cli.plugin import STATES, worst
@@ -118,7 +118,8 @@ def _speak(check: Check, verdict: Verdict, seen: Mapping[str, Seen]) -> int:
         f"{one.health}: {one.sentence}" for one in seen.values() if one.health != "ok" and one.sentence != sentence
     ]
     data = [performance(sample, check.limits.get(sample.name)) for sample in verdict.samples]
-    return speak(health, sentence, data, [*others, *verdict.evidence])
+    limits = [words for one in seen.values() for words in (*one.broken, *one.notes)]
+    return speak(health, sentence, data, [*others, *limits, *verdict.evidence])
 
 
 def _verdict_json(check: Check, target: str, verdict: Verdict, seen: Mapping[str, Seen]) -> dict[str, object]:
@@ -155,7 +156,7 @@ def _verdict_json(check: Check, target: str, verdict: Verdict, seen: Mapping[str
 @click.option("--to", "end", metavar="T", default="now", show_default=True, help="To when.")
 @is_json
 def history(check: str, target: str | None, start: str, end: str, as_json: bool) -> int:
-    """Values that CHECK saw, and when it failed and recovered.
+    """Values that CHECK saw, where they are heading, and when it failed and recovered.
 
     \b
     opswatch checks history disk-space --from '7d ago'
@@ -168,7 +169,7 @@ def history(check: str, target: str | None, start: str, end: str, as_json: bool)
         return REFUSED
     begins, ends = door().instant(start, "--from"), door().instant(end, "--to")
     targets = [target] if target is not None else list(known.targets)
-    points = {one: office.views.samples(check, one, begins, ends + timedelta(microseconds=1)) for one in targets}
+    span = (begins, ends + timedelta(microseconds=1))
     entries = [
         stored
         for stored in office.views.timeline(begins, ends, kinds=HISTORY_KINDS)
@@ -177,13 +178,14 @@ def history(check: str, target: str | None, start: str, end: str, as_json: bool)
     if as_json:
         from opswatch.views import entry_json
 
-        samples = [_point_json(one, point) for one, found in points.items() for point in found]
+        samples = [_point_json(one, point) for one in targets for point in office.views.samples(check, one, *span)]
         print_json({"check": check, "samples": samples, "alerts": [entry_json(stored) for stored in entries]})
         return DONE
     zone, language = door().reader()
-    _print_series(points)
     from opswatch import render
+    from opswatch.render.documents import Writer
 
+    _print_series(office.views, check, targets, span, Writer(language, plan=office.plan, zone=zone, day=ends))
     for stored in entries:
         words = render.entry(language, stored.entry, plan=office.plan, zone=zone)
         say(f"{times.local(stored.entry.at, zone)}  {words}")
@@ -192,39 +194,34 @@ def history(check: str, target: str | None, start: str, end: str, as_json: bool)
     return DONE
 
 
-def _print_series(points: Mapping[str, Iterable[Point]]) -> None:
-    series: dict[tuple[str, str, str], list[float]] = {}
-    units: dict[str, str] = {}
-    for target, found in points.items():
-        for point in found:
-            series.setdefault((target, point.item, point.name), []).append(point.value)
-            units[point.name] = point.unit
-    if not series:
-        say("Nothing was measured.")
-        return
+def _print_series(
+    views: Views, check: str, targets: Iterable[str], span: tuple[datetime, datetime], to: Writer
+) -> None:
     rows = [
-        [
-            f"{target} {item}" if item else target,
-            f"{name} {units[name]}".rstrip(),
-            f"{len(values)}",
-            f"{min(values):.4g}",
-            f"{sum(values) / len(values):.4g}",
-            f"{max(values):.4g}",
-            f"{values[-1]:.4g}",
-            spark(values),
-        ]
-        for (target, item, name), values in sorted(series.items())
+        _series_row(found, to)
+        for target in targets
+        for item, name, _ in views.measured(check, target)
+        if (found := views.history(check, target, name, item, *span)).summary is not None
     ]
-    print_table(["TARGET", "VALUE", "LOOKS", "LEAST", "MEAN", "MOST", "LAST", "COURSE"], rows)
+    if rows:
+        print_table(["TARGET", "VALUE", "LOOKS", "LEAST", "MEAN", "MOST", "LAST", "COURSE", "AHEAD"], rows)
+    else:
+        say("Nothing was measured.")
 
 
-def spark(values: list[float], width: int = SPARK_WIDTH) -> str:
-    """The course of `values` in at most `width` letters: the highest of each stretch."""
-    size = max(1, -(-len(values) // width))
-    peaks = [max(values[start : start + size]) for start in range(0, len(values), size)]
-    low, high = min(peaks), max(peaks)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((peak - low) * scale)] for peak in peaks)
+def _series_row(found: History, to: Writer) -> list[str]:
+    from opswatch.render import sparkline
+
+    assert found.summary is not None
+    seen = found.summary
+    return [
+        f"{found.target} {found.item}".rstrip(),
+        f"{found.sample} {found.unit}".rstrip(),
+        f"{seen.looks}",
+        *(sparkline.figure(value) for value in (seen.least, seen.mean, seen.most, seen.last)),
+        sparkline.letters(found),
+        sparkline.ahead(to, found.ahead, found.unit) if found.ahead else "",
+    ]
 
 
 def _point_json(target: str, point: Point) -> dict[str, object]:

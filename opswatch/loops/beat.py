@@ -14,6 +14,7 @@ from opswatch.config.settings import Deadman
 from opswatch.core.model import Health, Priority, Status
 from opswatch.core.norms import hour_of
 from opswatch.desk import Desk
+from opswatch.errors import OpswatchError
 from opswatch.loops import Loop
 from opswatch.stores import Store
 
@@ -24,6 +25,7 @@ AUDIT_EVERY = timedelta(seconds=30)
 PING_TIMEOUT_S = 10
 PRUNE_EVERY = timedelta(hours=1)
 ROLL_UP_AFTER = timedelta(minutes=5)  # the hour: its last values are written by then
+PRUNED_MUCH = 50_000  # rows: there is more, and the next turn goes on
 ROLL_UP_LEASE = timedelta(minutes=10)
 
 
@@ -115,7 +117,10 @@ class Beat(Loop):
         if self._rolled_up == over:
             return
         is_ours = self._store.lease("rollups", self._desk.engine.plan.node, now, ROLL_UP_LEASE)
-        if not is_ours or self._store.roll_up(now, self._rollups_kept):
+        try:
+            if not is_ours or self._store.roll_up(now, self._rollups_kept):
+                self._rolled_up = over
+        except OpswatchError as trouble:  # Values stay until it works again; the beat has more urgent things to do.
             self._rolled_up = over
 
     def _prune(self, now: datetime) -> None:
@@ -124,6 +129,8 @@ class Beat(Loop):
         self._pruned_at = now
         began_s = monotonic_s()
         gone = self._store.prune(now, samples=self._samples_kept)
+        if gone >= PRUNED_MUCH:
+            self._pruned_at = None
         if gone:
             log.info("old rows removed", rows=gone, took_s=round(monotonic_s() - began_s, 3))
 

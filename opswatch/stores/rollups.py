@@ -19,8 +19,8 @@ from opswatch.stores.database import Database, Row
 KEPT = timedelta(days=400)
 LATE = timedelta(minutes=5)  # an hour is over when nobody is still writing its last values
 AGAIN = HOUR  # how far back is rolled up once more
-PAGE = 200  # series per transaction: a few milliseconds
-PAGES_MAX = 10  # per call: a tenth of a second of work
+PAGE = 100  # series per transaction: a few milliseconds
+PAGES_MAX = 20  # per call: a tenth of a second of work
 FORGET_BATCH = 25  # hours of one series per transaction
 SUMMABLE = 1e100  # what is larger is no measurement, and its squares would not fit
 

@@ -13,8 +13,8 @@ from opswatch.stores.codec import from_column, from_us, to_column, to_us
 from opswatch.stores.database import Database
 
 BATCH = 500  # values per transaction: a few milliseconds
-PRUNE_BATCH = 5_000
-PRUNE_BATCHES_MAX = 40
+PRUNE_BATCH = 1_500  # about 10 ms
+PRUNE_BATCHES_MAX = 60
 SERIES_KNOWN_MAX = 100_000
 KEPT = timedelta(days=14)
 NAMED_AGAIN_US = 86_400_000_000  # daily: another node may have pruned a series that had no values for long

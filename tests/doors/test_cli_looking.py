@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from opswatch.cli.checks import spark
 from opswatch.cli.plugin import performance
 from opswatch.core.events import Pause
 from opswatch.core.model import Health, Sample
@@ -220,11 +219,6 @@ def test_what_was_measured_and_when_it_failed(terminal: Terminal):
     assert "recovered" in shown
     assert terminal.says("checks", "history", "nope").code == 1
     assert terminal.says("checks", "history", "db", "--target", "moon").code == 1
-
-
-def test_a_course_keeps_its_peaks():
-    assert spark([0.0] * 99 + [1.0]) == "▁" * 19 + "█"
-    assert spark([5.0]) == "▁"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
