@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from opswatch.core.changes import Changes, State
-from opswatch.core.effects import Effect, Postpone, Settle, Withdraw
+from opswatch.core.effects import Effect, Notice, Postpone, Settle, Withdraw
 from opswatch.core.model import Priority
 from opswatch.stores import MessageRow, Store, open_store
 from tests.stores.things import HOUR, LEASE, NOW, announce, page, update
@@ -196,3 +196,14 @@ def test_nodes_and_named_leases(store: Store, other: Store):
     assert not other.lease("records", "b", RUN_OUT, LEASE)
     assert other.lease("records", "b", SOON + LEASE, LEASE)
     assert not store.lease("records", "a", SOON + LEASE, LEASE)
+
+
+def test_a_notice_comes_back_as_it_was_and_edits_no_card(store: Store):
+    tell(store, page(1))
+    (sent,) = store.claim("a", NOW, LEASE, 5)
+    about = Notice(1, "ana", "slack", "paper_owed", "s1", {"due": "2026-12-01", "id": 7})
+    none = Notice(None, "ana", "slack", "risk_due", "s2")
+    tell(store, Settle(sent.id, "delivered", ref="card-of-1"), about, none, about)
+    claimed = sorted(store.claim("a", NOW, LEASE, 5), key=lambda promise: promise.id)
+    assert [promise.body for promise in claimed] == [none, about]
+    assert [(promise.kind, promise.ref) for promise in claimed] == [("update", None), ("update", None)]
