@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -40,8 +41,8 @@ class Links:
         self._signer = URLSafeSerializer(key.reveal(), salt="opswatch.link")
 
     def __call__(self, kind: str, *, at: datetime | None = None, **what: object) -> str | None:
-        """An absolute URL: `dashboard`, `incident` (incident=142), `playbook` (playbook=…), or one that says
-        `acknowledge` or `resolve` (incident=142, person=…), valid for two days after `at`."""
+        """An absolute URL: `dashboard`, `incident` (incident=142), `inspection` (run=…), `playbook` (playbook=…), or
+        one that says `acknowledge` or `resolve` (incident=142, person=…), valid for two days after `at`."""
         if not self._base:
             return None
         match kind:
@@ -49,6 +50,8 @@ class Links:
                 return f"{self._base}/"
             case "incident":
                 return f"{self._base}/incidents/{what['incident']}"
+            case "inspection":
+                return f"{self._base}/inspections/{quote(str(what['run']))}"
             case "playbook":
                 return f"{self._base}/playbooks/{what['playbook']}" if what.get("playbook") else None
             case "acknowledge" | "resolve" if what.get("person") and at is not None:

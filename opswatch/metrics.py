@@ -136,6 +136,12 @@ check_duration_seconds = Histogram("opswatch_check_duration_seconds", "How long 
 check_lateness_seconds = Histogram(
     "opswatch_check_lateness_seconds", "How long after it was due a look began.", buckets=_SLOW
 )
+inspections_total = Counter(
+    "opswatch_inspections_total", "Runs of inspections, by the worst they found.", ("inspection", "health")
+)
+inspection_duration_seconds = Gauge(
+    "opswatch_inspection_duration_seconds", "How long the last run took.", ("inspection",)
+)
 checks_skipped_total = Counter(
     "opswatch_checks_skipped_total",
     "Looks that were due and not made: busy (the last one still runs), full.",

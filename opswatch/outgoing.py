@@ -13,6 +13,7 @@ from opswatch.config import ChannelSettings, Settings
 from opswatch.core import escalation, reach
 from opswatch.core.changes import Draft
 from opswatch.core.effects import Announce, Notice, Page, Update
+from opswatch.core.inspection import Report
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -22,6 +23,7 @@ from opswatch.links import Links
 from opswatch.paperwork import Paperwork
 from opswatch.playbooks import Playbooks
 from opswatch.render.handover import message_parts
+from opswatch.render.inspection_notice import inspected
 from opswatch.stores import Promise, Store
 
 FIRST_STEP_MAX = 200
@@ -97,6 +99,9 @@ class Composer:
         link = self._links.at(now)
         if isinstance(body, Page) and body.test:
             return render.test_page(plan, body, at=now, **again)  # type: ignore[arg-type]
+        if isinstance(body, Announce) and body.event == "inspected":
+            report = self._report(str(body.facts.get("run")))
+            return inspected(plan, body, report, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
         if isinstance(body, Announce) and body.event == "digest":
             incidents = self._incidents(body.facts.get("incidents"))
             return render.digest(plan, body, incidents, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
@@ -182,6 +187,12 @@ class Composer:
         if incident is None:
             raise NotWanted(f"there is no incident {number}")
         return incident, alerts
+
+    def _report(self, run: str) -> Report:
+        report = self._store.inspection(run)
+        if report is None:
+            raise NotWanted(f"there is no report of {run}")
+        return report
 
     def _incidents(self, numbers: object) -> list[Incident]:
         known = [int(str(number)) for number in numbers] if isinstance(numbers, (list, tuple)) else []

@@ -12,7 +12,7 @@ from opswatch.core.calendars import previous_cron, reading
 from opswatch.core.classify import Case, classify
 from opswatch.core.matching import labels_of
 from opswatch.core.model import Health, Priority, Sample, UnknownReason, Verdict
-from opswatch.core.norms import Hour
+from opswatch.core.norms import Hour, Norm
 from opswatch.core.plan import Check, Limit, Plan
 from opswatch.core.state import Watch, alert_key
 
@@ -201,11 +201,16 @@ class Looked:
 
 
 def looked(
-    check: Check, target: str, verdict: Verdict, before: Mapping[str, Watch], earlier: Looked | None = None
+    check: Check,
+    target: str,
+    verdict: Verdict,
+    before: Mapping[str, Watch],
+    earlier: Looked | None = None,
+    norms: Mapping[tuple[str, str], Norm] | None = None,
 ) -> Looked:
     """One look, judged by the check's limits. `before` is what the check remembers of each item: hysteresis holds for
-    inspections too. `earlier` are the looks of this round that came first."""
-    judged = alerts.judge(check, verdict, before)
+    inspections too. `earlier` are the looks of this round that came first; `norms` is how values usually are."""
+    judged = alerts.judge(check, verdict, before, norms or {})
     seen = {item: one for item, one in judged.items() if one is not alerts.GONE_SEEN}
     failed = dict(earlier.failed) if earlier else {}
     first = dict(earlier.first) if earlier else {}
