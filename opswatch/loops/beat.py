@@ -122,6 +122,8 @@ class Beat(Loop):
                 self._rolled_up = over
         except OpswatchError as trouble:  # Values stay until it works again; the beat has more urgent things to do.
             self._rolled_up = over
+            metrics.store_errors_total.inc()
+            log.error("values not rolled up, tried again in an hour", reason=str(trouble))
 
     def _prune(self, now: datetime) -> None:
         if self._pruned_at is not None and now - self._pruned_at < PRUNE_EVERY:
