@@ -15,7 +15,9 @@ from opswatch.hosts.listeners import ephemeral_ports
 from tests.probes.looks import failure, host_of, is_good, look, module, value
 
 HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="recorded on a little-endian machine")
+little_endian = pytest.mark.skipif(
+    sys.byteorder != "little", reason="does not apply: recorded on a little-endian machine"
+)
 
 
 def line(address: str, state: str, inode: int, uid: int = 0) -> str:

@@ -48,7 +48,9 @@ def _state(pid: int) -> str:
     return parse_stat(Path(f"/proc/{pid}/stat").read_text()).state
 
 
-@pytest.mark.skipif(os.uname().machine not in ("x86_64", "aarch64"), reason="knows clone's number there only")
+@pytest.mark.skipif(
+    os.uname().machine not in ("x86_64", "aarch64"), reason="does not apply: knows clone's number there only"
+)
 def test_a_process_that_did_not_run_between_two_looks_is_stuck() -> None:
     now = clock.now()
     with hanging() as pid:
