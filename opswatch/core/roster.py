@@ -302,7 +302,7 @@ def _joined(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
     for _, group in groupby(stretches, key=lambda stretch: stretch.identity):
         same = list(group)
         one, other = same[0], same[-1]
-        yield replace(one, start=min(one.start, other.start), end=max(one.end, other.end))
+        yield one if one is other else replace(one, start=min(one.start, other.start), end=max(one.end, other.end))
 
 
 def _shift(stretch: Stretch) -> Shift:

@@ -75,14 +75,18 @@ def pages_follow_the_roster(
     for page in pages:
         if page.roster is None or page.step != "1" or (page.incident, page.climb) not in entered:
             continue
-        named = {
-            *rosters.on_call(page.roster, ours, now).people,
-            *rosters.next_people(page.roster, ours, now),
-            *rosters.previous_people(page.roster, ours, now),
-        }
-        if page.person not in named:
-            broken.append(f"page {page.id} says roster {page.roster}, which names {sorted(named)} at {now}")
+        if not _stands_in(rosters, page.roster, ours, page.person, now):
+            broken.append(f"page {page.id} says roster {page.roster}, which does not name {page.person} at {now}")
     return broken
+
+
+def _stands_in(rosters: Rosters, roster: str, overrides: tuple[Override, ...], person: str, now: datetime) -> bool:
+    """Whether the roster names that person now, next or before."""
+    return (
+        person in rosters.on_call(roster, overrides, now).people
+        or person in rosters.next_people(roster, overrides, now)
+        or person in rosters.previous_people(roster, overrides, now)
+    )
 
 
 def acknowledgements_are_honoured(state: State, incidents: Iterable[Incident] | None = None) -> list[str]:
