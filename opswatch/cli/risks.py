@@ -11,7 +11,7 @@ from opswatch.cli.acting import TEXT
 from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Group, is_json
 from opswatch.cli.shown import print_json, print_table, say
-from opswatch.cli.values import DAY, PERSON, SERVICE, TARGET
+from opswatch.cli.values import PERSON, SERVICE, TARGET
 
 if TYPE_CHECKING:
     from datetime import date
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opswatch.views import RiskRow
 
 _owner = click.option("--owner", type=PERSON, metavar="PERSON", help="A person, or team:ID.")
-_due = click.option("--due", type=DAY, metavar="DATE", help="Until when: 2026-12-01, fri, '2 weeks'.")
+_due = click.option("--due", metavar="DATE", help="Until when: 2026-12-01, fri, '2 weeks'.")
 _id = click.argument("id", type=int)
 
 
@@ -43,7 +43,7 @@ def add(
     title: tuple[str, ...],
     severity: str,
     owner: str | None,
-    due: date | None,
+    due: str | None,
     service: str | None,
     target: str | None,
     evidence: str,
@@ -62,7 +62,7 @@ def add(
         " ".join(title),
         Severity(severity),
         owner,
-        due,
+        _day(due),
         service,
         target,
         evidence,
@@ -131,15 +131,25 @@ def accept(id: int, until: str, reason: str, as_json: bool) -> int:
 @_owner
 @_due
 @is_json
-def assign(id: int, owner: str | None, due: date | None, as_json: bool) -> int:
+def assign(id: int, owner: str | None, due: str | None, as_json: bool) -> int:
     """Another owner, or another date, for risk ID."""
     from opswatch.core.events import AssignRisk
 
     if owner is None and due is None:
         raise click.UsageError("Say --owner PERSON, --due DATE or both.")
     speaker = door().speaker()
-    command = AssignRisk(id, owner, due, by=speaker.person.id, door=speaker.door)
+    command = AssignRisk(id, owner, _day(due), by=speaker.person.id, door=speaker.door)
     return DONE if door().say(command, as_json=as_json) else REFUSED
+
+
+def _day(text: str | None) -> date | None:
+    """The date of `--due`, on the calendar of who types it."""
+    if text is None:
+        return None
+    try:
+        return times.read_day(text, door().office().now(), door().reader()[0])
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--due") from None
 
 
 def _row(row: RiskRow) -> list[str]:

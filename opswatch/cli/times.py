@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from opswatch.core.instants import instant, zone
@@ -26,6 +26,19 @@ def read(text: str, now: datetime, zone_name: str) -> datetime:
         return instant(written, zone_name) if written.tzinfo is None else written.astimezone(UTC)
     except (ValueError, Unclear, OverflowError):
         raise ValueError(f"{text!r} is no time: write {EXAMPLES}") from None
+
+
+def read_day(text: str, now: datetime, zone_name: str) -> date:
+    """The date that `text` means on the calendar of `zone_name`: `2026-12-01`, `fri`, `2 weeks` from today. Raises
+    ValueError with words."""
+    sentence = Sentence(text, now=now, zone=ZoneInfo(zone_name))
+    try:
+        day = sentence.day()
+    except Unclear:
+        day = None
+    if day is None or not sentence.at_end:
+        raise ValueError(f"{text!r} is no date: write '2026-12-01', 'fri', 'tomorrow' or '2 weeks'")
+    return day
 
 
 def local(at: datetime | None, zone_name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,29 +56,6 @@ class _Span(ParamType):
         return span
 
 
-class _Day(ParamType):
-    """`2026-12-01`, `fri`, `2 weeks`: a date where who types it lives."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        from zoneinfo import ZoneInfo
-
-        from opswatch.cli.door import door
-        from opswatch.core.sentence import Sentence, Unclear
-
-        if isinstance(value, date):
-            return value
-        sentence = Sentence(str(value), now=door().office().now(), zone=ZoneInfo(door().reader()[0]))
-        try:
-            day = sentence.day()
-        except Unclear:
-            day = None
-        if day is None or not sentence.at_end:
-            self.fail(f"{value!r} is no date: write 2026-12-01, 'fri' or '2 weeks'", param, ctx)
-        return day
-
-
 class _Priority(ParamType):
     """P0 to P3."""
 
@@ -121,7 +98,6 @@ def _asked(ctx: click.Context, ask: Callable[[Office], Iterable[Any]]) -> list[A
 
 INCIDENT = _Incident()
 SPAN = _Span()
-DAY = _Day()
 PRIORITY = _Priority()
 ROSTER = _Named("roster", lambda office: office.plan.rosters)
 PERSON = _Named("person", lambda office: office.plan.people)
