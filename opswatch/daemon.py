@@ -28,6 +28,7 @@ from opswatch.loops.deadlines import Deadlines, News
 from opswatch.loops.inspections import Inspections
 from opswatch.loops.pages import Pages
 from opswatch.loops.reports import Records
+from opswatch.loops.reviews import ReviewFiles
 from opswatch.only_one import OnlyOne
 from opswatch.outgoing import Composer
 from opswatch.web.health import Health
@@ -62,6 +63,14 @@ class Daemon:
             self.checks.overseer,
         ]
         self.records = Records(office.desk, office.store, office.settings.data_dir, office.now, office.plan.node)
+        self.reviews = ReviewFiles(
+            office.desk,
+            office.store,
+            office.settings.store,
+            office.settings.data_dir,
+            office.now,
+            office.plan.node,
+        )
         self.beat = Beat(
             office.desk,
             office.store,
@@ -100,6 +109,7 @@ class Daemon:
                 loop.start()
         self.checks.start(office.plan)
         self.records.start()
+        self.reviews.start()
         self.inspections.start()
         self.beat.start()
         for door in self.doors:
@@ -113,13 +123,13 @@ class Daemon:
             door.stop()
         self.checks.stop()
         self.web.stop()
-        for loop in (self.beat, self.records, self.inspections, *self._loops):
+        for loop in (self.beat, self.records, self.reviews, self.inspections, *self._loops):
             if loop is not self.pages.reports:
                 loop.stop()
         self.office.desk.nudge()
         self.checks.join(DRAIN_S / 2)
         self.pages.join(DRAIN_S)
-        for loop in (self.beat, self.records, self.inspections, *self._loops[:2]):
+        for loop in (self.beat, self.records, self.reviews, self.inspections, *self._loops[:2]):
             loop.join(2.0)
         self.office.close()
         self._only_one.release()

@@ -108,6 +108,7 @@ class Reviews:
         return [(entry.at, str(entry.facts.get("priority"))) for entry in known if entry.at >= since]
 
     def _known_since(self, end: datetime) -> datetime:
+        """When anything was first written down."""
         first = self._store.timeline(limit=1)
         return first[0].entry.at if first else end
 

@@ -21,6 +21,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("explain", "explain:explain", "Why this priority, who is paged when, and what is quiet."),
         Entry("simulate", "simulate:simulate", "A year of on-call by this configuration, in seconds."),
         Entry("checks", "checks:checks", "What is looked at, how it stands; look once now."),
+        Entry("review", "review:review", "How duty went over a week or a month."),
         Entry("doctor", "doctor:doctor", "What would keep a page from arriving."),
     ),
     "Act on an incident": (

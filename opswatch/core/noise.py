@@ -7,14 +7,14 @@ review says that it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from opswatch.core.dutycase import Case
 from opswatch.core.effects import Entry
-from opswatch.core.model import Status
+from opswatch.core.model import Priority, Status
 from opswatch.core.plan import Check, Plan
 from opswatch.core.speed import middle
 
@@ -81,8 +81,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What would make a check quieter. `kind`: `planned`, `confirm`, `flapping`, `limit`, `digest` or `cause`; `of` is
-    out of how many, `value` and `before` are its new and its present setting where it has one."""
+    """What would make a check quieter. `kind`: `planned`, `confirm`, `flapping`, `limit`, `lower`, `cause`, or `say`
+    (nobody wrote what was done); `of` is out of how many, `value` and `before` its new and its present setting."""
 
     kind: str
     count: int
@@ -242,12 +242,12 @@ def _noisy(check: str, fired: _Fired, plan: Plan) -> NoisyCheck:
 
 
 def _proposal(fired: _Fired, check: Check | None) -> Proposal | None:
-    """The first rule that holds: planned work, a brief failure, one that goes up and down, one that nobody acts on,
-    one that somebody must act on again and again. None: too little is known to propose anything."""
+    """The first rule that holds: planned work, failures that are over soon, one thing that goes up and down, noise, and
+    what somebody must act on again and again. None: too little is known, or said, to propose anything."""
     over = [one for one in fired.told if one.tag is not Tag.OPEN]
     planned = sum(one.tag is Tag.PLANNED for one in over)
     acted = sum(one.tag is Tag.ACTION for one in over)
-    is_ignored = len(over) >= FEW and len(over) - acted >= MOSTLY * len(over)
+    noise = sum(one.tag.is_noise for one in over)
     if planned >= 2 and planned >= len(over) / 2:
         return Proposal("planned", planned, len(over))
     if check is not None and acted <= len(over) / 2 and (found := _confirm(fired, check)) is not None:
@@ -255,11 +255,21 @@ def _proposal(fired: _Fired, check: Check | None) -> Proposal | None:
     thing, times = max(fired.things.items(), key=lambda pair: pair[1], default=("", 0))
     if check is not None and times >= OFTEN and check.limits:
         return Proposal("flapping", times, fired.alerts, what=thing)
-    if is_ignored:
-        return Proposal("limit" if check is not None and check.limits else "digest", len(over) - acted, len(over))
-    if len(over) >= FEW and acted >= MOSTLY * len(over):
+    if len(over) < FEW:
+        return None
+    if acted >= MOSTLY * len(over):
         return Proposal("cause", acted, len(over))
-    return None
+    if noise >= MOSTLY * len(over):
+        return _quieter(over, noise, check)
+    return Proposal("say", len(over) - acted - noise, len(over)) if acted + noise < len(over) / 2 else None
+
+
+def _quieter(over: Sequence[Told], noise: int, check: Check | None) -> Proposal:
+    """Most of it was noise: another limit where it has one, else one priority lower. What was ever P0 stays loud."""
+    worst = min(Priority[one.priority] for one in over)
+    if (check is not None and check.limits) or worst is Priority.P0:
+        return Proposal("limit", noise, len(over))
+    return Proposal("lower", noise, len(over), what=str(Priority(min(worst + 1, Priority.P3))))
 
 
 def _confirm(fired: _Fired, check: Check) -> Proposal | None:

@@ -151,6 +151,7 @@ class Review:
     overdue: tuple[Overdue, ...]
     ahead: tuple[Day, ...]
     not_monitored: tuple[NotMonitored, ...]
+    known_since: datetime | None = None  # the timeline begins later than the span
     is_observing: bool = False
     is_cut: bool = False  # more happened than was read
 
@@ -233,7 +234,7 @@ def review(facts: Facts, plan: Plan, rosters: Rosters, *, kind: str, start: date
         until=until,
         at=now,
         figures=figures_of(cases.values(), plan, start, end),
-        before=_before(facts.history, plan, kind, spans_before(kind, start, zone)),
+        before=_before(facts, plan, kind, spans_before(kind, start, zone)),
         days=_days(cases.values(), zone, start, end),
         people=loads,
         told=told,
@@ -247,6 +248,7 @@ def review(facts: Facts, plan: Plan, rosters: Rosters, *, kind: str, start: date
         overdue=tuple(sorted(facts.overdue, key=lambda one: (one.due_at, one.kind, one.number))),
         ahead=outlook(facts.begun, facts.known_since or start, plan, rosters, facts.overrides, end),
         not_monitored=not_monitored([*inside, *facts.after], start, end),
+        known_since=facts.known_since if facts.known_since is not None and facts.known_since > start else None,
         is_observing=plan.mode == "observe",
         is_cut=facts.is_cut,
     )
@@ -284,11 +286,12 @@ def figures_of(cases: Iterable[Case], plan: Plan, start: datetime, end: datetime
     )
 
 
-def _before(history: Iterable[Entry], plan: Plan, kind: str, spans: Sequence[Span]) -> tuple[Before, ...]:
-    """Each span as it stood at its own end: what happened to its incidents later is not known there."""
+def _before(facts: Facts, plan: Plan, kind: str, spans: Sequence[Span]) -> tuple[Before, ...]:
+    """Each span as it stood at its own end: what happened to its incidents later is not known there. One in which
+    opswatch did not run yet for more than a day says nothing, and is left out."""
     cases: dict[int, Case] = {}
     found: list[Before] = []
-    waiting = iter(history)
+    waiting = iter(facts.history)
     entry = next(waiting, None)
     for start, end in spans:
         touched: set[int] = set()
@@ -297,6 +300,8 @@ def _before(history: Iterable[Entry], plan: Plan, kind: str, spans: Sequence[Spa
                 cases.setdefault(entry.incident, Case(entry.incident)).take(entry, is_inside=False)
                 touched.add(entry.incident)
             entry = next(waiting, None)
+        if facts.known_since is not None and facts.known_since > start + _DAY:
+            continue
         figures = figures_of((cases[number] for number in touched), plan, start, end)
         found.append(Before(name_of(kind, start, plan.timezone), start, end, figures))
     return tuple(found)

@@ -31,7 +31,7 @@ AGAIN_AFTER = timedelta(minutes=30)  # one that could not be made
 NAP_S = 1.0
 
 
-class Reviews(Loop):
+class ReviewFiles(Loop):
     """Writes `data_dir/records/review` on the one node that holds the records lease.
 
     A review is written once, from six in the morning after its span ended (one that a daemon missed, when it is up

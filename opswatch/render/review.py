@@ -23,6 +23,7 @@ from opswatch.render.words import LANGUAGES, fill
 
 INCIDENTS_MAX = 60
 LINES_MAX = 40
+GAPS_MAX = 3  # of one roster, told one by one
 PEOPLE_MAX = 60
 TITLE_MAX = 100
 WOKEN_MAX = 3
@@ -42,13 +43,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of the review: its name (for markers and anchors), a heading, and what stands under it."""
+    """One part of the review: its name (for markers and anchors), a heading, and what stands under it. The last table
+    may be long: `fold` is what a reader sees of it at first."""
 
     name: str
     title: str
     tables: tuple[Table, ...] = ()
     lines: Cells = ()
     note: str = ""
+    fold: str = ""
 
 
 class ReviewWriter(Writer):
@@ -94,6 +97,8 @@ def remarks(writer: ReviewWriter, review: Review) -> list[str]:
     start, last = writer.date(review.start), writer.date(review.end - timedelta(hours=1))
     lines = [writer.say("review.span", start=start, end=last, zone=review.zone)]
     lines.append(writer.say("review.closed" if review.is_over else "review.running", at=writer.when(review.at)))
+    if review.known_since is not None:
+        lines.append(writer.say("review.known_since", at=writer.when(review.known_since)))
     lines += [writer.say("review.observed")] if review.is_observing else []
     return lines + ([writer.say("review.cut")] if review.is_cut else [])
 
@@ -131,7 +136,7 @@ def in_short(writer: ReviewWriter, review: Review) -> list[str]:
     if noisy:
         lines.append(writer.say("short.noise", share=f"{noisy / paged:.0%}", count=noisy, pages=paged))
     ended = sum(one.ended for one in review.missed)
-    failed = sum(one.failed for one in review.deliveries)
+    failed = sum(one.given_up for one in review.deliveries)
     for key, count in (
         ("short.missed", sum(bool(one.passed) for one in review.missed)),
         ("short.ended", ended),
@@ -161,12 +166,13 @@ def _answers(writer: ReviewWriter, review: Review) -> list[str]:
             "short.answered",
             priority=one.priority,
             median=writer.took(one.acked.median),
-            target=writer.span(one.acked.target) if one.acked.target else "",
+            target=writer.span(one.acked.target) if one.acked.target and one.acked.count else "",
             late=(one.acked.count - one.acked.within) or None if one.acked.within is not None else None,
             count=one.acked.count,
+            unanswered=one.unanswered or None,
         )
         for one in review.figures
-        if one.acked.count and one.priority <= Priority.P2
+        if (one.acked.count or one.unanswered) and one.priority <= Priority.P2
     ]
 
 
@@ -291,8 +297,10 @@ def _pages(writer: ReviewWriter, review: Review) -> Section:
         Table(_say_all(writer, "pages", names), tuple(told), frozenset({4})),
     )
     lines = tuple(_more(writer, len(review.told) - len(told)))
-    shown = tables if told else ()
-    return Section("pages", writer.say("pages.title"), shown, lines, writer.say("pages.note") if told else "")
+    if not told:
+        return Section("pages", writer.say("pages.title"))
+    fold = writer.counted("pages.fold", len(told))
+    return Section("pages", writer.say("pages.title"), tables, lines, writer.say("pages.note"), fold)
 
 
 def _told(writer: ReviewWriter, one: Told) -> Cells:
@@ -386,10 +394,7 @@ def _seconds(writer: ReviewWriter, span: timedelta | None) -> str:
 
 
 def _coverage(writer: ReviewWriter, review: Review) -> Section:
-    lines = [_gap(writer, "coverage.gap", gap) for gap in review.gaps[:LINES_MAX]]
-    lines += _more(writer, len(review.gaps) - len(lines))
-    ahead = [_gap(writer, "coverage.gap_ahead", gap) for gap in review.gaps_ahead[:LINES_MAX]]
-    ahead += _more(writer, len(review.gaps_ahead) - len(ahead))
+    lines, ahead = _gaps(writer, "coverage.gap", review.gaps), _gaps(writer, "coverage.gap_ahead", review.gaps_ahead)
     if not lines and not ahead:
         said = [writer.say("coverage.none")]
     else:
@@ -399,6 +404,22 @@ def _coverage(writer: ReviewWriter, review: Review) -> Section:
         span = writer.span(blind.end - blind.start)
         said.append(writer.say("coverage.blind", start=start, end=end, node=blind.node, span=span))
     return Section("coverage", writer.say("coverage.title"), lines=tuple(said))
+
+
+def _gaps(writer: ReviewWriter, key: str, gaps: Sequence[Gap]) -> list[str]:
+    """Each gap; of a roster with many, such as every night, how many and how long."""
+    said = []
+    for roster in dict.fromkeys(gap.roster for gap in gaps):
+        ours = [gap for gap in gaps if gap.roster == roster]
+        if len(ours) <= GAPS_MAX:
+            said += [_gap(writer, key, gap) for gap in ours]
+            continue
+        start, end = writer.between(ours[0].start, ours[0].end)
+        people = writer.names(dict.fromkeys(person for gap in ours for person in gap.fallback))
+        span = writer.span(sum((gap.end - gap.start for gap in ours), timedelta()))
+        facts = {"roster": roster, "count": len(ours), "span": span, "start": start, "end": end, "people": people}
+        said.append(writer.say(f"{key}_often", **facts))
+    return said
 
 
 def _gap(writer: ReviewWriter, key: str, gap: Gap) -> str:
