@@ -18,8 +18,9 @@ A job that ended well proves no backup: the classic failure is an empty or parti
 files speak. Of the newest finished one: it must not be empty, must begin as its name says and end as its format does
 (xz, zip, tar, SQLite, plain dumps of PostgreSQL and MySQL; gzip with `read_through`), and match its checksum where one
 lies beside it. A file that was just written to, has no `ok_suffix` beside it or is named like a partial one is not
-finished: the one before it counts. `size_change_pct` compares with the median of those before it. Full and incremental
-backups are different series: give them different targets.
+finished: the one before it counts. Where we may not read files, their age and size are judged all the same.
+`size_change_pct` compares with the median of those before it. Full and incremental backups are different series: give
+them different targets.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ import re2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opswatch.clock import monotonic_s
-from opswatch.core.model import Failure, Sample, UnknownReason, Verdict
+from opswatch.core.model import Failure, Health, Sample, UnknownReason, Verdict
 from opswatch.core.spans import say_roughly
 from opswatch.hosts import CannotSee, Reach, dumps, reach
 from opswatch.hosts.evidence import bounded, printable, say_bytes, say_count
@@ -139,6 +140,7 @@ class _Series:
     unfinished: list[File]
     sizes: dict[str, int]  # path and time → size, also of those that were removed since
     trouble: str = ""
+    blind: str = ""  # why it could not be looked into
     is_verified: bool | None = None  # None: nothing asked for it
     verified: str = ""  # which one was read through, and with what result
 
@@ -169,6 +171,9 @@ class _Series:
             yield Failure(printable(words), item=item)
         if self.trouble:
             yield Failure(printable(f"{self.newest.path} {self.trouble}"), item=item)
+        elif self.blind and (args.read_through or args.ends_with or args.checksum not in ("auto", "none")):
+            # What was asked for must be possible; the rest is looked at where we are let in.
+            yield Failure(printable(self.blind), Health.UNKNOWN, item)
 
     def say(self, now: datetime) -> str:
         if self.newest is None:
@@ -264,7 +269,7 @@ def _examine(files: Files, one: _Series, beside: Mapping[str, File], kept: _Kept
         if not one.trouble:
             _read_through(files, one, newest, beside, ends, deadline, args)
     except CannotSee as blind:
-        one.trouble = f"cannot be looked into: {blind}"
+        one.blind = str(blind)
         return
     if one.is_verified is not None and (one.is_verified or one.trouble):
         one.verified = key
@@ -348,6 +353,8 @@ def _sentence(series: Mapping[str, _Series], failures: list[Failure], now: datet
 
 def _evidence(series: Mapping[str, _Series], troubles: Mapping[str, str], now: datetime) -> Iterable[str]:
     for one in series.values():
+        if one.blind:
+            yield f"not looked into: {one.blind}"
         for file in reversed(one.finished[-5:]):
             yield f"{file.path}: {say_bytes(file.size)}, {_when(file, now)}"
         yield from (

@@ -12,10 +12,11 @@
     limits = { errors = { warn = "> 0" }, not_in_fstab = { warn = "> 0" } }
     args = { expect = ["/"], ignore = ["/media/*", "/mnt/*"] }
 
-Each mount is an item. /etc/fstab says what should be: what is missing, of another kind or from another server, or
-read-only without being meant so, is critical (`nofail`: a warning), and so is swap that is not in use. Read-only is the
-superblock's word, not the mount's: a sandbox of our own does not falsify it. Entries with `noauto` may be missing; an
-automount that waits is there. What was writable at the last look and is not any more fails with or without fstab.
+Each mount is an item. /etc/fstab says what should be: what is missing, or read-only without being meant so, is critical
+(missing with `nofail`: a warning); another kind, another server, or swap that is not in use is a warning. What was
+writable at the last look and is not any more fails with or without fstab. Read-only is the superblock's word, not the
+mount's: a sandbox of our own does not falsify it. Entries with `noauto` may be missing; an automount that waits is
+there. What mount units of systemd mount counts as mounted by hand: `ignore` it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _REMEMBERED_MAX = 1000
 # What nobody writes into fstab: kinds without a disk of their own, and images of containers and packages.
 _BY_THEMSELVES = re.compile(
     r"autofs|binfmt_misc|bpf|cgroup2?|configfs|cramfs|debugfs|devpts|devtmpfs|efivarfs|erofs|fusectl|fuse\..*|hugetlbfs"
-    r"|mqueue|nfsd|nsfs|overlay|proc|pstore|ramfs|rootfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs"
+    r"|mqueue|nfsd|nsfs|overlay|proc|pstore|ramfs|rootfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs|zfs"
 )
 
 
@@ -150,9 +151,13 @@ def _read_only(
     for path, mount in sorted(mounted.items()):
         if not mount.read_only or _is_ignored(path, args) or any(fnmatchcase(path, glob) for glob in args.read_only_ok):
             continue
+        is_meant = path in meant or path in args.expect
+        # Those come and go as they please: systemd fills a folder of credentials, then makes it read-only.
+        if _BY_THEMSELVES.fullmatch(mount.kind) and not is_meant:
+            continue
         if path in were_writable:
             yield Failure(f"{printable(path)} turned read-only: look for I/O errors in the kernel log", item=path)
-        elif meant.get(path) and not _BY_THEMSELVES.fullmatch(mount.kind) and mount.kind not in ("iso9660", "udf"):
+        elif meant.get(path) and mount.kind not in ("iso9660", "udf"):
             yield Failure(f"{printable(path)} is read-only, fstab wants it writable", item=path)
 
 

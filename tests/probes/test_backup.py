@@ -17,8 +17,11 @@ from pathlib import Path
 import pytest
 
 from opswatch import clock
-from opswatch.core.model import UnknownReason, Verdict
-from tests.probes.looks import failure, is_good, look, value
+from opswatch.core.model import Health, UnknownReason, Verdict
+from opswatch.hosts import CannotSee
+from opswatch.hosts.files import Ends, Files
+from opswatch.hosts.local import LocalHost
+from tests.probes.looks import failure, is_good, look, module, value
 
 NOW = clock.now()
 HOUR = timedelta(hours=1)
@@ -185,6 +188,32 @@ def test_what_was_read_through_once_is_not_read_again(tmp_path: Path) -> None:
     again = backup(tmp_path, read_through=True, memory=bad.memory)
     assert failure(again).sentence == failure(bad).sentence
     assert value(again, "verified") == 0
+
+
+class Locked(Files):
+    """Files that may be listed and not read, as another user's."""
+
+    def ends(self, path: str, count: int, timeout_s: float) -> Ends:
+        raise CannotSee(UnknownReason.REFUSED, f"{path} cannot be read: Permission denied")
+
+
+class LockedHost(LocalHost):
+    @property
+    def files(self) -> Files:
+        return Locked()
+
+
+def test_what_we_may_not_read_is_judged_by_age_and_size_unless_more_was_asked_for(tmp_path: Path) -> None:
+    nightly(tmp_path, 100, 100)
+    probe = module("backup").Look(lambda access: LockedHost())
+    where = {"url": f"file:{tmp_path}/*", "kind": "backup", "now": NOW}
+    verdict = look("backup", probe=probe, **where)
+    assert is_good(verdict)
+    assert value(verdict, "size_bytes") == 100
+    assert "not looked into" in verdict.evidence[0]
+    asked = look("backup", {"read_through": True}, probe=probe, **where)
+    assert failure(asked).health is Health.UNKNOWN
+    assert "Permission denied" in failure(asked).sentence
 
 
 def test_its_end_may_be_asked_for(tmp_path: Path) -> None:

@@ -125,10 +125,12 @@ def test_lines_of_fstab_that_say_nothing_are_left_out() -> None:
 def test_a_real_filesystem_that_turns_read_only_is_found(tmp_path: Path) -> None:
     readonly, remount = 1, 32
     with hung.tmpfs(tmp_path / "data", 1024 * 1024) as data:
-        before = look("mounts", {"fstab": False})
+        before = look("mounts", {"expect": [str(data)]})
         hung.mount("opswatch-test", data, "tmpfs", "", readonly | remount)
-        after = look("mounts", {"fstab": False}, memory=before.memory)
+        after = look("mounts", {"expect": [str(data)]}, memory=before.memory)
+        unnamed = look("mounts", memory=before.memory)
     assert not [one for one in before.failures if one.item == str(data)]
     assert "turned read-only" in failure(after, str(data)).sentence
+    assert not [one for one in unnamed.failures if one.item == str(data)]  # A tmpfs that nobody asked for.
     gone = look("mounts", {"expect": [str(data)]})
     assert "is not mounted" in failure(gone, str(data)).sentence
