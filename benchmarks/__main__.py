@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from benchmarks import cold, head, idle, page, samples, steps
+from benchmarks import cold, head, idle, page, samples, simulate, steps
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -22,6 +22,7 @@ def main() -> None:
     for name, measure in (
         ("page", page.main),
         ("core steps", steps.main),
+        ("simulation", simulate.main),
         ("cold starts", cold.main),
         ("idle cost", idle.main),
         ("history of values", samples.main),

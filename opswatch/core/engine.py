@@ -71,15 +71,16 @@ class Engine:
 
     def step(self, state: State, event: Event, now: datetime) -> tuple[Changes, list[Effect]]:
         """Decide one event. Reads `state`, changes nothing; `now` is aware, UTC."""
-        decision = self.decide(state, (event,), now)
-        return decision.changes, decision.effects
+        m = self._moment(Draft(state), now)
+        self._take(m, event)
+        return m.draft.changes, m.effects
 
     def decide(self, state: State, events: Sequence[Event], now: datetime) -> Decision:
         """Decide a batch on one view of the state: each event sees what those before it changed."""
         draft = Draft(state)
         answers = []
         for event in events:
-            m = Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service)
+            m = self._moment(draft, now)
             self._take(m, event)
             answers.append(tuple(m.effects))
         return Decision(draft.changes, tuple(answers))
@@ -95,6 +96,9 @@ class Engine:
             state.fresh_until,
         )
         return min((at for at in instants if at is not None), default=None)
+
+    def _moment(self, draft: Draft, now: datetime) -> Moment:
+        return Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service)
 
     def _take(self, m: Moment, event: Event) -> None:
         match event:

