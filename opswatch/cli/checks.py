@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opswatch.core.alerts import Seen
     from opswatch.core.model import Verdict
     from opswatch.core.plan import Check
+    from opswatch.core.trends import Summary
     from opswatch.render.documents import Writer
     from opswatch.views import CheckRow, History, Point, Views
 
@@ -179,13 +180,21 @@ def history(check: str, target: str | None, start: str, end: str, as_json: bool)
         from opswatch.views import entry_json
 
         samples = [_point_json(one, point) for one in targets for point in office.views.samples(check, one, *span)]
-        print_json({"check": check, "samples": samples, "alerts": [entry_json(stored) for stored in entries]})
+        print_json(
+            {
+                "check": check,
+                "samples": samples,
+                "series": [_series_json(*found) for found in _series(office.views, check, targets, span)],
+                "alerts": [entry_json(stored) for stored in entries],
+            }
+        )
         return DONE
     zone, language = door().reader()
     from opswatch import render
     from opswatch.render.documents import Writer
 
-    _print_series(office.views, check, targets, span, Writer(language, plan=office.plan, zone=zone, day=ends))
+    series = _series(office.views, check, targets, span)
+    _print_series(series, Writer(language, plan=office.plan, zone=zone, day=ends))
     for stored in entries:
         words = render.entry(language, stored.entry, plan=office.plan, zone=zone)
         say(f"{times.local(stored.entry.at, zone)}  {words}")
@@ -194,26 +203,27 @@ def history(check: str, target: str | None, start: str, end: str, as_json: bool)
     return DONE
 
 
-def _print_series(
-    views: Views, check: str, targets: Iterable[str], span: tuple[datetime, datetime], to: Writer
-) -> None:
-    rows = [
-        _series_row(found, to)
-        for target in targets
-        for item, name, _ in views.measured(check, target)
-        if (found := views.history(check, target, name, item, *span)).summary is not None
-    ]
-    if rows:
+def _series(
+    views: Views, check: str, targets: Iterable[str], span: tuple[datetime, datetime]
+) -> Iterator[tuple[History, Summary]]:
+    """Everything that was measured in the span."""
+    for target in targets:
+        for item, name, _ in views.measured(check, target):
+            found = views.history(check, target, name, item, *span)
+            if found.summary is not None:
+                yield found, found.summary
+
+
+def _print_series(series: Iterable[tuple[History, Summary]], to: Writer) -> None:
+    if rows := [_series_row(found, seen, to) for found, seen in series]:
         print_table(["TARGET", "VALUE", "LOOKS", "LEAST", "MEAN", "MOST", "LAST", "COURSE", "AHEAD"], rows)
     else:
         say("Nothing was measured.")
 
 
-def _series_row(found: History, to: Writer) -> list[str]:
+def _series_row(found: History, seen: Summary, to: Writer) -> list[str]:
     from opswatch.render import sparkline
 
-    assert found.summary is not None
-    seen = found.summary
     return [
         f"{found.target} {found.item}".rstrip(),
         f"{found.sample} {found.unit}".rstrip(),
@@ -222,6 +232,25 @@ def _series_row(found: History, to: Writer) -> list[str]:
         sparkline.letters(found),
         sparkline.ahead(to, found.ahead, found.unit) if found.ahead else "",
     ]
+
+
+def _series_json(found: History, seen: Summary) -> dict[str, object]:
+    ahead = found.ahead
+    return {
+        "target": found.target,
+        "name": found.sample,
+        "item": found.item or None,
+        "unit": found.unit,
+        "looks": seen.looks,
+        "least": seen.least,
+        "mean": seen.mean,
+        "p95": seen.p95,
+        "most": seen.most,
+        "last": seen.last,
+        "limit": found.limits[0] if found.limits else None,
+        "slope_per_day": ahead.slope_per_day if ahead else None,
+        "limit_in_s": int(ahead.left.total_seconds()) if ahead else None,
+    }
 
 
 def _point_json(target: str, point: Point) -> dict[str, object]:

@@ -213,6 +213,9 @@ def test_what_was_measured_and_when_it_failed(terminal: Terminal):
     found = terminal.says("checks", "history", "db", "--target", "db-1", "--json").json
     assert [point["value"] for point in found["samples"] if point["name"] == "connections"] == [0.0, 10.0, 20.0]
     assert [entry["kind"] for entry in found["alerts"]] == ["alert_fired", "alert_cleared"]
+    series = {one["name"]: one for one in found["series"]}
+    assert [series["connections"][key] for key in ("looks", "least", "mean", "most", "last")] == [3, 0, 10, 20, 20]
+    assert series["connections"]["limit_in_s"] is None
     shown = terminal.says("checks", "history", "db").out
     assert "connections" in shown
     assert "▁" in shown
