@@ -97,10 +97,10 @@ def look_at_transactions(
 
     _look_at_locks(db, seen, transactions, processes, say)
     seen.evidence += [say(int(row["id"])) for row in mine[:_SHOWN] if float(row["age_s"] or 0) >= 1]
-    metrics = {str(row["name"]): float(row["count"] or 0) for row in db.rows(_METRICS)}
-    if "trx_rseg_history_len" in metrics:
-        seen.add("history_length", metrics["trx_rseg_history_len"])
-    deadlocks = counters.grown("deadlocks", metrics.get("lock_deadlocks", 0.0))
+    inside = {str(row["name"]): float(row["count"] or 0) for row in db.rows(_METRICS)}
+    if "trx_rseg_history_len" in inside:
+        seen.add("history_length", inside["trx_rseg_history_len"])
+    deadlocks = counters.grown("deadlocks", inside.get("lock_deadlocks", 0.0))
     if deadlocks is not None:
         seen.add("deadlocks", deadlocks)
 

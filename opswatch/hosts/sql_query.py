@@ -7,6 +7,7 @@ thing, rows are fetched from a cursor of the server and no further than wanted, 
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 _DRIVERS |= {"mariadb": "mysql+pymysql", "oracle": "oracle+oracledb", "mssql": "mssql+pymssql"}
 _TO_INSTALL = {"psycopg": "opswatch[postgres]", "pymysql": "opswatch[mysql]"}
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}|/.*")
 _HANG_UP_S = 0.2  # the server's own word is the better one
 _TIMED_OUT = ("57014", "1969", "3024", "1317")  # SQLSTATE of PostgreSQL, codes of MariaDB and MySQL
 _NOT_LET_IN = ("password", "access denied", "authentication", "no pg_hba.conf entry", "login failed", "ora-01017")
@@ -80,6 +82,8 @@ def _place(url: str) -> URL:
         scheme = place.drivername
     except (ArgumentError, ValueError):  # The text may repeat the URL.
         raise CannotSee(UnknownReason.ERROR, wanted) from None
+    if place.host and not _HOST.fullmatch(place.host):
+        raise CannotSee(UnknownReason.ERROR, wanted)
     return place.set(drivername=_DRIVERS.get(scheme, scheme))
 
 
