@@ -149,7 +149,7 @@ def _start(programs: Path, folder: Path, settings: tuple[str, ...]) -> Postgres:
 
 
 def _serve(programs: Path, folder: Path, settings: tuple[str, ...]) -> Postgres:
-    user, data, port = _unprivileged(folder), folder / "data", _free_port()
+    user, data, port = _unprivileged(folder), folder / "data", free_port()
     options = [f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1", f"port={port}", *settings]
     command = [str(programs / "postgres"), "-D", str(data), *(part for option in options for part in ("-c", option))]
     with (folder / "log").open("wb") as log:
@@ -191,7 +191,8 @@ def _unprivileged(folder: Path, name: str = "postgres") -> str | None:
     return user.pw_name
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -243,7 +244,7 @@ def mariadb(number: int = 1) -> Iterator[MariaDB]:
     folder = Path(tempfile.mkdtemp(prefix="opswatch-mariadb-"))
     try:
         user = _unprivileged(folder, "mysql")
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         as_user = [f"--user={user}"] if user else []
         fresh = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
         fresh += ["--skip-test-db", *MARIADB, *as_user]
@@ -292,7 +293,7 @@ def redis(*settings: str) -> Iterator[Redis]:
         raise Absent("Redis is not installed: apt-get install redis-server")
     folder = Path(tempfile.mkdtemp(prefix="opswatch-redis-"))
     try:
-        port = _free_port()
+        port = free_port()
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
         command += ["--repl-diskless-sync-delay", "0"]  # else a replica waits five seconds for others
         with (folder / "log").open("wb") as log:

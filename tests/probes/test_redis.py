@@ -131,6 +131,8 @@ def test_both_ends_of_a_link_tell_the_same(redis_server: servers.Redis, replica:
     assert is_good(verdict)
     assert value(verdict, "master_silent_s") < 60
     assert "write_s" not in _names(verdict)
+    while _says(redis_server, "INFO", "replication")["slave0"]["state"] != "online":
+        time.sleep(0.005)
     master = look("redis", url=redis_server.url)
     assert value(master, "replicas") == 1
     assert value(master, "replica_lag_bytes", f"replica 127.0.0.1:{replica.port}") >= 0
@@ -167,7 +169,8 @@ def test_passwords_users_and_what_they_may_not_ask() -> None:
 
 @needs_redis
 def test_a_cluster_without_its_slots_is_critical_and_takes_no_key() -> None:
-    with servers.redis("--cluster-enabled", "yes") as server:
+    # By default its second port lies 10,000 above the first, where there may be none.
+    with servers.redis("--cluster-enabled", "yes", "--cluster-port", str(servers.free_port())) as server:
         verdict = look("redis", url=server.url)
     assert "the cluster is fail: 0 of 16384 slots are served" in failure(verdict).sentence
 
