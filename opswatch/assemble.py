@@ -137,7 +137,7 @@ def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking:
         except OpswatchError as trouble:
             not_asked = str(trouble)
     overrides, silences = list(state.overrides.values()), list(state.silences.values())
-    stored = config.check_stored(loaded, overrides, silences)
+    stored = config.check_stored(loaded, overrides, silences, state.risks.values(), state.papers.values())
     return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked)
 
 
@@ -231,7 +231,8 @@ def check_stored(office: Office) -> list[Problem]:
     """What the store holds that the configuration no longer knows."""
     with office.desk.looking() as (state, _):
         overrides, silences = list(state.overrides.values()), list(state.silences.values())
-    return config.check_stored(office.loaded, overrides, silences)
+        risks, papers = list(state.risks.values()), list(state.papers.values())
+    return config.check_stored(office.loaded, overrides, silences, risks, papers)
 
 
 def linear_fullmatch() -> Fullmatch:

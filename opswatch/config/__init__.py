@@ -24,7 +24,7 @@ from opswatch.config.settings import (
     TokenSettings,
     WebSettings,
 )
-from opswatch.core.state import Override, Silence
+from opswatch.core.state import Override, Paper, Risk, Silence
 from opswatch.errors import Problem
 
 __all__ = [
@@ -55,12 +55,18 @@ def lint(loaded: Loaded, now: datetime, overrides: Iterable[Override] = ()) -> l
     return found(loaded, now, tuple(overrides))
 
 
-def check_stored(loaded: Loaded, overrides: Iterable[Override], silences: Iterable[Silence]) -> list[Problem]:
+def check_stored(
+    loaded: Loaded,
+    overrides: Iterable[Override],
+    silences: Iterable[Silence],
+    risks: Iterable[Risk] = (),
+    papers: Iterable[Paper] = (),
+) -> list[Problem]:
     """What the store holds that this configuration no longer knows: people and rosters of overrides, owners of
-    silences."""
+    silences, risks and post-mortems."""
     from opswatch.config.stored import check
 
-    return check(loaded, overrides, silences)
+    return check(loaded, overrides, silences, risks, papers)
 
 
 def show(loaded: Loaded) -> dict[str, object]:

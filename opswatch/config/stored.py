@@ -6,15 +6,23 @@ from collections.abc import Iterable
 
 from opswatch.config.settings import Loaded
 from opswatch.config.suggest import listed, nearest
-from opswatch.core.state import Override, Silence
+from opswatch.core.model import RiskStatus
+from opswatch.core.notices import is_known
+from opswatch.core.state import Override, Paper, Risk, Silence
 from opswatch.errors import Problem
 
 STORE = "the store"
 
 
-def check(loaded: Loaded, overrides: Iterable[Override], silences: Iterable[Silence]) -> list[Problem]:
-    """A problem for each name in a stored override or silence that nobody bears any more. They have no line: the
-    command that repairs them is in the words."""
+def check(
+    loaded: Loaded,
+    overrides: Iterable[Override],
+    silences: Iterable[Silence],
+    risks: Iterable[Risk] = (),
+    papers: Iterable[Paper] = (),
+) -> list[Problem]:
+    """A problem for each name in a stored override or silence, and for each owner of a risk or a post-mortem, that
+    nobody bears any more. They have no line: the command that repairs them is in the words."""
     plan, found = loaded.plan, []
     for override in overrides:
         where = f"override {override.id}"
@@ -26,6 +34,23 @@ def check(loaded: Loaded, overrides: Iterable[Override], silences: Iterable[Sile
         if silence.owner not in plan.people:
             repair = f"`opswatch silence expire {silence.id}` ends it"
             found.append(_problem(f"silence {silence.id}", silence.owner, "person", plan.people, repair))
+    owned = [
+        (f"risk {risk.id}", risk.owner, f"`opswatch risk assign {risk.id} --owner PERSON` gives it to another")
+        for risk in risks
+        if risk.status is not RiskStatus.CLOSED
+    ]
+    owned += [
+        (
+            f"post-mortem {paper.incident}",
+            paper.owner,
+            f"`opswatch postmortem new {paper.incident} --owner PERSON` gives it to another",
+        )
+        for paper in papers
+        if not paper.is_published
+    ]
+    for where, owner, repair in owned:
+        if owner is not None and not is_known(plan, owner):
+            found.append(_problem(where, owner, "person or team", plan.people, repair))
     return found
 
 

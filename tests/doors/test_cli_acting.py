@@ -9,14 +9,19 @@ import pytest
 
 from opswatch.core import events, grammar
 from opswatch.core.events import (
+    AcceptRisk,
     Acknowledge,
     AddOverride,
+    AddRisk,
     AddSilence,
+    AssignRisk,
+    CloseRisk,
     Command,
     DutyNote,
     Escalate,
     ExpireSilence,
     MessageSent,
+    MovePaper,
     Note,
     Open,
     PageTest,
@@ -26,7 +31,9 @@ from opswatch.core.events import (
     Reopen,
     Resolve,
     SetPriority,
+    SignInspection,
     Snooze,
+    StartPaper,
     Unack,
     Unpause,
 )
@@ -56,6 +63,16 @@ LINES: dict[type[Command], tuple[str, ...]] = {
     Unpause: ("pause", "off"),
     PageTest: ("page-test", "bo", "--contact", "console"),
     DutyNote: ("dutylog", "note", "batch", "ran", "late"),
+    AddRisk: (
+        *("risk", "add", "no", "spare", "disk", "--severity", "high", "--owner", "bo", "--due", "2 weeks"),
+        *("--service", "orders", "--target", "db-1", "--evidence", "the last one went in May"),
+    ),
+    AssignRisk: ("risk", "assign", "3", "--owner", "bo", "--due", "2 weeks"),
+    CloseRisk: ("risk", "close", "3", "it", "is", "in"),
+    AcceptRisk: ("risk", "accept", "3", "--until", "2030-01-01T00:00:00Z", "--reason", "the host goes"),
+    StartPaper: ("postmortem", "new", "1", "--owner", "bo"),
+    MovePaper: ("postmortem", "publish", "1"),
+    SignInspection: ("inspect", "sign", "2026-11-17-daily", "2"),
 }
 
 

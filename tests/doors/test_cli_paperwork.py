@@ -144,3 +144,12 @@ def test_without_rosters_there_is_nothing_to_hand_over(terminal: Terminal):
     after = "[[policy]]" + rest.partition("[[policy]]")[2]
     terminal.writes((before + after).replace("roster:primary", "person:ana"))
     assert terminal.says("handoff").out == "There are no rosters.\n"
+
+
+def test_owners_whom_the_configuration_no_longer_knows_are_named(terminal: Terminal):
+    resolved(terminal)
+    terminal.says("risk", "add", "no spare disk", "--owner", "vi")
+    terminal.writes(CONFIG.replace('id = "vi"', 'id = "zoe"'))
+    said = terminal.says("config", "check")
+    assert "risk 1" in said.out + said.err
+    assert "opswatch risk assign 1 --owner PERSON" in said.out + said.err

@@ -13,13 +13,16 @@ import pytest
 from opswatch import assemble
 from opswatch.channels import Message
 from opswatch.core.calendars import parse_window
+from opswatch.core.engine import Engine
 from opswatch.core.events import Acknowledge, AddRisk, CloseRisk, MovePaper, Note, Observed, Open, Resolve
 from opswatch.core.model import Health, PaperKind, Priority, Sample, Secret, Severity, Stage, Verdict
 from opswatch.core.plan import Limit, Plan
+from opswatch.desk import Desk
 from opswatch.links import Links
 from opswatch.outgoing import Composer
 from opswatch.playbooks import Playbooks
 from opswatch.render import paper_form
+from opswatch.views import Views
 from tests.records.room import Room, team
 
 ROOT = Path(__file__).parents[2]
@@ -206,6 +209,17 @@ def test_a_published_paper_is_on_the_list_of_all_for_good(room: Room):
     (row,) = room.views.papers(include_published=True)
     assert (row.stage, row.title, row.is_overdue) == ("published", "99 connections on db-1", False)
     assert "Published by Lead" in (room.views.post_mortem(1) or "")
+
+
+def test_what_is_due_outlives_the_process(room: Room):
+    a_night(room)
+    room.says(AddRisk("no spare disk", owner="ana", due=date(2026, 11, 17), by="ana"))
+    room.passes(minutes=1)
+    again = Desk(room.store, Engine(room.views.plan), lambda: room.now)
+    again.refresh()
+    assert again.next_deadline() == datetime(2026, 11, 16, 22, 11, tzinfo=UTC), "nearly due"
+    assert [row.incident for row in Views(again, room.store, lambda: room.now).papers()] == [1]
+    assert [row.id for row in Views(again, room.store, lambda: room.now).risks()] == [1]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
