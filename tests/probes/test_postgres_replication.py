@@ -49,6 +49,18 @@ def test_a_replica_at_rest_is_not_behind(postgres_server: servers.Postgres, repl
     assert "a replica, 0 ms and 0 B behind" in verdict.sentence
 
 
+def test_a_record_that_just_arrived_is_no_lag(postgres_server: servers.Postgres, replica: servers.Postgres) -> None:
+    """Not even when the last transaction is old: asked again a moment later, all that was known of is replayed."""
+    from opswatch.hosts.libpq import session
+    from opswatch.hosts.pg_replication import _is_passing
+
+    _catches_up(postgres_server)
+    with session(replica.url, 10) as db:
+        ((here, ahead),) = db.rows("SELECT pg_last_wal_replay_lsn(), pg_last_wal_replay_lsn() + 1000000000")
+        assert _is_passing(db, here)
+        assert not _is_passing(db, ahead)
+
+
 def test_a_primary_names_its_replica_and_the_slot_it_uses(
     postgres_server: servers.Postgres, replica: servers.Postgres
 ) -> None:
