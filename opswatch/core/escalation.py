@@ -275,7 +275,10 @@ def follow_plan(m: Moment, incident: Incident) -> Incident:
     steps = tuple(step for step in incident.steps if step.person in m.plan.people)
     left = tuple(person for person in incident.reachable if person in m.plan.people)
     gone = incident.reachable and not left
-    incident = replace(incident, level=min(incident.level, rungs + 1), steps=steps, reachable=left)
+    level = min(incident.level, rungs + 1)
+    # A ladder that became shorter, and may become longer again, passes the same rungs anew: under new page ids.
+    number = incident.climb + (level != incident.level)
+    incident = replace(incident, level=level, climb=number, steps=steps, reachable=left)
     return climb(m, incident) if gone and _is_climbing(incident) else incident
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from opswatch.core import quiet
 from opswatch.core.changes import Draft, State
 from opswatch.core.effects import Entry, Page
-from opswatch.core.matching import labels_of
+from opswatch.core.matching import labels_of, matchers_hold
 from opswatch.core.model import Health, PageReason, Priority, Status
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
@@ -127,13 +127,15 @@ def quiet_is_honoured(state: State, pages: Iterable[Page]) -> list[str]:
 
 
 def quiet_has_a_reason(plan: Plan, state: State, now: datetime) -> list[str]:
-    """Law 4: an alert that is held back is held back by something that still holds."""
+    """Law 4: an alert that is held back is held back by something that still holds (or will again: a silence that began
+    before the clock was set back)."""
     broken = []
     for alert in state.alerts.values():
         if alert.quiet is None:
             continue
         labels = labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
-        if quiet.why_quiet(plan, Draft(state), labels, now) is None:
+        set_back = any(one.starts_at > now and matchers_hold(one.matchers, labels) for one in state.silences.values())
+        if quiet.why_quiet(plan, Draft(state), labels, now) is None and not set_back:
             broken.append(f"{alert.key} is held back ({alert.quiet}), and nothing quiets it at {now}")
     return broken
 

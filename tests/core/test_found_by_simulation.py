@@ -157,3 +157,18 @@ def test_a_reminder_goes_no_further_once_the_priority_pages_nobody():
     story.says(SetPriority(1, Priority.P3, by="bo"))
     story.passes(minutes=15)
     assert story.paged() == []
+
+
+def test_a_ladder_that_a_reload_shortened_and_another_lengthened_pages_its_rungs_again():
+    """Seed 1013: back on the longer ladder the lead was promised a page id that had been used, and would not have been
+    paged."""
+    plan = two_levels()
+    longer = plan.policies["standard"]
+    story = Story(plan)
+    story.fails()
+    story.passes(minutes=16)
+    assert story.paged() == ["ana", "bo", "lead"]
+    story.reloads(replace(plan, policies={"standard": replace(longer, levels=longer.levels[:1])}))
+    story.reloads(plan)
+    story.passes(hours=2)
+    assert story.paged()[:1] == ["lead"]
