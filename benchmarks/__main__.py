@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from benchmarks import cold, head, idle, page, samples, simulate, steps
+from benchmarks import cold, head, idle, page, review, samples, simulate, steps
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -26,6 +26,7 @@ def main() -> None:
         ("cold starts", cold.main),
         ("idle cost", idle.main),
         ("history of values", samples.main),
+        ("weekly review", review.main),
     ):
         print(f"measuring {name} …", file=sys.stderr)
         parts.append("\n".join(measure()))
