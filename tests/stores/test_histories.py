@@ -17,7 +17,7 @@ from tests.stores.test_rollups import rolls_up
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 DAY = timedelta(days=1)
-LAST = 28 * 24 + 12  # the number of the last look
+LAST = 28 * 8 + 4  # the number of the last look
 DISK = Check("disk", "disk", ("host",), limits={"used_pct": Limit("> 80", "> 90", 3)})
 
 
@@ -27,9 +27,9 @@ def saw(at: datetime, value: float, item: str = "/", name: str = "used_pct") -> 
 
 @pytest.fixture
 def growing(store: Store) -> Iterator[tuple[Store, datetime]]:
-    """Four weeks of a disk that grows by one point a day from 50 %, looked at each hour; it is 12:20 now."""
+    """Four weeks of a disk that grows by one point a day from 50 %, looked at every three hours; it is 12:20 now."""
     now = START + 28 * DAY + timedelta(hours=12, minutes=20)
-    store.record_samples([saw(START + n * HOUR, 50 + n / 24) for n in range(LAST + 1)])
+    store.record_samples([saw(START + 3 * n * HOUR, 50 + n / 8) for n in range(LAST + 1)])
     store.record_samples([saw(START + n * DAY, 7, "/var") for n in range(29)])
     rolls_up(store, now)
     yield store, now
@@ -38,13 +38,13 @@ def growing(store: Store) -> Iterator[tuple[Store, datetime]]:
 def test_a_month_is_told_by_hours_and_a_day_by_looks(growing: tuple[Store, datetime]):
     store, now = growing
     month = history(store, DISK, "host", "used_pct", "/", START, now, now)
-    assert len(month.values) == 28 * 24 + 13, "the hours of today that are not rolled up yet too"
+    assert len(month.values) == LAST + 1, "the hours of today that are not rolled up yet too"
     assert month.values[0] == (START, 50, 50)
     assert month.summary is not None
-    assert (month.summary.least, month.summary.last, month.summary.looks) == (50, 50 + LAST / 24, LAST + 1)
+    assert (month.summary.least, month.summary.last, month.summary.looks) == (50, 50 + LAST / 8, LAST + 1)
     assert month.unit == "%"
     day = history(store, DISK, "host", "used_pct", "/", now - DAY, now, now)
-    assert len(day.values) == 24 and all(low == high for _, low, high in day.values)
+    assert len(day.values) == 8 and all(low == high for _, low, high in day.values)
 
 
 def test_the_same_numbers_whether_from_looks_or_from_hours(growing: tuple[Store, datetime]):
@@ -62,7 +62,7 @@ def test_where_it_is_heading(growing: tuple[Store, datetime]):
     store, now = growing
     ahead = history(store, DISK, "host", "used_pct", "/", now - DAY, now, now).ahead
     assert ahead is not None
-    assert ahead.left / DAY == pytest.approx(90 - (50 + LAST / 24), abs=1)
+    assert ahead.left / DAY == pytest.approx(90 - (50 + LAST / 8), abs=1)
     assert history(store, DISK, "host", "used_pct", "/var", START, now, now).ahead is None
     later = now + 3 * DAY
     assert history(store, DISK, "host", "used_pct", "/", START, later, later).ahead is None, "not looked at lately"
@@ -73,7 +73,7 @@ def test_no_peak_is_lost_in_a_sparkline_and_gaps_are_gaps(growing: tuple[Store, 
     store.record_samples([saw(START + 9 * DAY + timedelta(minutes=7), 99)])
     month = history(store, DISK, "host", "used_pct", "/", START - 2 * DAY, now, now)
     pieces = month.stretches(30)
-    assert [piece.most for piece in pieces[:1]] == [None] and pieces[-1].most == 50 + LAST / 24
+    assert [piece.most for piece in pieces[:1]] == [None] and pieces[-1].most == 50 + LAST / 8
     assert month.limits == (90,)
 
 
