@@ -19,6 +19,7 @@ from opswatch.web.api import add_api
 from opswatch.web.auth import READ, Refused
 from opswatch.web.door import Door, static
 from opswatch.web.guard import Guard
+from opswatch.web.history import add_history
 from opswatch.web.pages import GET, NotFound, add_pages, sign_in_page
 
 FOR_EVER = "public, max-age=31536000, immutable"  # their address changes with their content
@@ -32,6 +33,7 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_api(app, door)
     add_pages(app, door)
     add_ahead(app, door)
+    add_history(app, door)
     add_links(app, door)
     add_troubles(app, door)
     return Guard(app, door.client, monotonic_s=monotonic_s)

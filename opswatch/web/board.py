@@ -85,6 +85,7 @@ class CheckLine:
     sentence: str
     when: str
     quiet: str = ""
+    path: str = ""  # of its own page
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +332,8 @@ def check_line(words: Words, row: CheckRow, now: datetime) -> CheckLine:
         when = words.say("check.seen", ago=words.ago(row.seen_at, now)) if row.seen_at else row.schedule
     where = f"{row.target} {row.item}".strip()
     sentence = words.say("check.not_yet") if state == "waiting" else row.sentence
-    return CheckLine(state, said, row.check, where, sentence, when, words.code(row.quiet) if row.quiet else "")
+    quiet = words.code(row.quiet) if row.quiet else ""
+    return CheckLine(state, said, row.check, where, sentence, when, quiet, f"/checks/{row.check}/{row.target}")
 
 
 def _state(row: CheckRow) -> str:
