@@ -224,6 +224,9 @@ def due(m: Moment, paper: Paper) -> None:
         m.draft.changes.papers[paper.incident] = None
         return
     passed = [event for at, event in _schedule(m.plan, paper) if at <= m.now]
+    if len(passed) <= paper.told:  # By another plan than the one that set the deadline nothing is due yet.
+        keep(m, paper)
+        return
     event = passed[-1]
     people = notices.readers(m.plan, paper.owner) if paper.stage is Stage.DRAFT else notices.leads(m.plan)
     m.record("paper_reminded", incident=paper.incident, what=str(paper.kind), event=event, people=list(people))

@@ -10,6 +10,7 @@ import pytest
 from opswatch.core import papers
 from opswatch.core.calendars import parse_window
 from opswatch.core.effects import Done, Refuse
+from opswatch.core.engine import Engine
 from opswatch.core.events import (
     Acknowledge,
     Action,
@@ -194,6 +195,16 @@ def test_an_owner_who_left_is_replaced_by_the_leads_when_it_comes_to_reminders()
     story.reloads(replace(story.engine.plan, people=left))
     story.passes(hours=24)
     assert {who for _, who in told(story)} == {"lead"}
+
+
+def test_a_node_with_another_plan_wakes_too_early_and_only_sets_the_clock():
+    story = ended()
+    plan = story.engine.plan
+    ana = replace(plan.people["ana"], day=parse_window(None, "08:00", "22:00"), timezone="Europe/Berlin")
+    story.engine = Engine(replace(plan, people={**plan.people, "ana": ana}))
+    story.passes(minutes=1)
+    assert told(story) == []
+    assert story.state.papers[1].wake_at == datetime(2026, 11, 16, 7, tzinfo=UTC)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
