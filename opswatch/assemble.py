@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opswatch import clock, config, plugins
-from opswatch.config import Loaded, Settings
+from opswatch.config import Inspection, Loaded, Settings
 from opswatch.core.changes import State
 from opswatch.core.engine import Engine
+from opswatch.core.inspection import Report
 from opswatch.core.matching import Fullmatch
 from opswatch.core.model import UnknownReason, Verdict
 from opswatch.core.plan import Check, Person, Plan
@@ -225,6 +226,26 @@ def look_once(office: Office, check: Check, target: str) -> Verdict:
     looking.start()
     looking.join(task.timeout_s + LOOK_GRACE_S)
     return seen[0] if seen else cannot_tell(task, UnknownReason.TIMEOUT, f"no answer within {say_span(check.timeout)}")
+
+
+def inspect_once(
+    office: Office,
+    inspection: Inspection,
+    *,
+    by: str,
+    is_told: bool = False,
+    again: bool = False,
+    notice: Callable[[int, int, str], None] | None = None,
+) -> Report:
+    """Run an inspection now, for the person `by`; its report is kept. `is_told`: as the schedule would, alerts follow
+    and its channels are told; else it is their own look. `again` looks again at what is not certain. `notice` hears
+    (looks done, looks wanted, what is under way). The office must be open `for_looking`. Raises StoreUnavailable."""
+    from opswatch.loops.inspections import Inspector
+    from opswatch.loops.rounds import Round
+
+    a_round = Round(office.desk, office.store, office.now, is_real=is_told, again=again, notice=notice)
+    inspector = Inspector(office.desk, office.store, office.settings.data_dir, office.now)
+    return inspector.run(inspection, a_round, by=by, is_told=is_told)
 
 
 def check_stored(office: Office) -> list[Problem]:

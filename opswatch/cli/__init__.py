@@ -22,6 +22,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("simulate", "simulate:simulate", "A year of on-call by this configuration, in seconds."),
         Entry("checks", "checks:checks", "What is looked at, how it stands; look once now."),
         Entry("review", "review:review", "How duty went over a week or a month."),
+        Entry("inspect", "inspect:inspect", "A round over many checks, with a report; sign its checklist."),
         Entry("doctor", "doctor:doctor", "What would keep a page from arriving."),
     ),
     "Act on an incident": (

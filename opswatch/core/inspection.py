@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -234,7 +235,8 @@ def wants_another(one: Looked, confirmed: Mapping[str, Health], confirm_max: int
 def course(hours: Iterable[Hour], limit: Limit | None, zone: str, now: datetime) -> Course:
     """The course of one series from its hours: worst of each local day, and the time to its limit."""
     side = trends.heading_for(limit) if limit is not None else None
-    daily = trends.daily(hours, zone, lowest=side is not None and not side[1])
+    finite = (hour for hour in hours if math.isfinite(hour.least) and math.isfinite(hour.most))
+    daily = trends.daily(finite, zone, lowest=side is not None and not side[1])
     today = reading(now, zone).date()
     days = tuple(daily.get(today - timedelta(days=back)) for back in range(COURSE_DAYS - 1, -1, -1))
     ahead = trends.forecast(daily, side[0], rising=side[1]) if side is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -77,8 +78,10 @@ class Inspector:
         )
         last = self._store.last_inspection(inspection.id, began, told=is_told)
         found = report(blank, seen, plan, last=last, courses=self._courses(seen, inspection.timezone))
-        if not self._store.keep_inspection(found, self._now() if is_told else None):
+        kept = self._keep(found, self._now() if is_told else None)
+        if kept is None:
             return self.reports.report(name) or found
+        found = kept
         metrics.inspections_total.labels(inspection=inspection.id, health=str(found.health)).inc()
         metrics.inspection_duration_seconds.labels(inspection=inspection.id).set(
             (found.ended_at - found.began_at).total_seconds()
@@ -88,6 +91,15 @@ class Inspector:
             self._feed_ledger(found, last)
         self.write(found)
         return found
+
+    def _keep(self, found: Report, told_at: datetime | None) -> Report | None:
+        """The report as it was kept; None when another node ran it first. Two people may ask in the same second."""
+        names = [found.run] if found.due_at is not None else [found.run, *(f"{found.run}-{n}" for n in range(2, 10))]
+        for name in names:
+            named = replace(found, run=name)
+            if self._store.keep_inspection(named, told_at):
+                return named
+        return None
 
     def finish(self, inspections: Sequence[Inspection], now: datetime) -> None:
         """Runs that were kept and never told, because their node died in between."""

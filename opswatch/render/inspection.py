@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from opswatch.render.words import LANGUAGES, fill
 LATE = timedelta(minutes=5)
 STATES = (Health.CRIT, Health.WARN, Health.UNKNOWN, Health.OK)
 KNOWN_TITLES = ("daily", "weekly", "monthly")
+LONG_S, SPAN_S_MAX = 120.0, 1e9
+_COMPARISON = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*")
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -206,13 +210,13 @@ class Sheet:
     def _value(self, reading: Reading) -> Value:
         course = reading.course
         left = self.writer.span(course.left) if course.left is not None and reading.health is Health.OK else ""
-        limit = say_value(course.limit, reading.unit) if course.limit is not None else ""
+        limit = self.value(course.limit, reading.unit) if course.limit is not None else ""
         per_day = say_value(course.per_day, reading.unit, signed=True) if course.per_day is not None else ""
         return Value(
             name=reading.name,
-            text=say_value(reading.value, reading.unit),
+            text=self.value(reading.value, reading.unit),
             limit=self.limit(reading),
-            was=say_value(reading.was, reading.unit) if reading.was is not None else "",
+            was=self.value(reading.was, reading.unit) if reading.was is not None else "",
             left=left,
             state=str(reading.health),
             course=course.days if course.is_drawn else (),
@@ -225,7 +229,19 @@ class Sheet:
         if not reading.has_limit:
             return ""
         both = "yes" if reading.warn is not None and reading.crit is not None else ""
-        return self.say("limit", warn=reading.warn, crit=reading.crit, both=both)
+        warn, crit = (self._bound(text, reading.unit) for text in (reading.warn, reading.crit))
+        return self.say("limit", warn=warn, crit=crit, both=both)
+
+    def _bound(self, text: str | None, unit: str) -> str | None:
+        """`> 93600` of seconds as `> 1d 2h`; a Nagios range as it is written."""
+        found = _COMPARISON.fullmatch(text or "")
+        return f"{found[1]} {self.value(float(found[2]), unit)}" if found else text
+
+    def value(self, value: float, unit: str) -> str:
+        """A value for people; long times as spans."""
+        if unit == "s" and LONG_S <= value < SPAN_S_MAX:
+            return self.writer.span(timedelta(seconds=value))
+        return say_value(value, unit)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -286,6 +302,8 @@ def say_value(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,13 @@ def page(
     *,
     language: str | None = None,
     playbook_url: Callable[[str], str | None] = lambda name: None,
+    nav: Sequence[tuple[str, str]] = (),
+    sign_url: str | None = None,
+    said: str = "",
 ) -> str:
-    """The whole page, in `language` or the plan's. It fetches nothing; `playbook_url` gives links to playbooks."""
+    """The whole page, in `language` or the plan's. It fetches nothing; `playbook_url` gives links to playbooks. On the
+    web it has links above it (`nav`), a form per item at `sign_url`, and what was answered (`said`)."""
     sheet = Sheet(report, plan, language)
-    counts = report.counts()
     return (
         _templates()
         .get_template("inspection.html.j2")
@@ -43,8 +46,11 @@ def page(
             say=sheet.say,
             more=lambda count: sheet.count("more", count),
             health=str(report.health),
-            total=len(report.lines),
-            bar=[(str(state), counts[str(state)]) for state in STATES if counts[str(state)]],
+            bar=_bar(report.counts()),
+            nav=nav,
+            sign_url=sign_url,
+            said=said,
+            words=sheet.writer.say,
             bad=sheet.bad(),
             rows=sheet.everything(),
             columns=[sheet.say(f"column_{name}") for name in COLUMNS],
@@ -52,10 +58,30 @@ def page(
             spark=spark,
             code=code,
             playbook_url=playbook_url,
-            css=Markup(_templates().get_template("inspection.css.j2").render()),
+            css=css(),
             html_language=HTML_LANGUAGES[sheet.writer.language],
         )
     )
+
+
+@lru_cache(maxsize=1)
+def css() -> Markup:
+    """What stands between <style> and </style>, exactly."""
+    return Markup("\n" + _templates().get_template("inspection.css.j2").render() + "\n")
+
+
+def _bar(counts: Mapping[str, int]) -> Markup:
+    """How much of it is bad, as a bar."""
+    total, at = sum(counts.values()), 0.0
+    parts = []
+    for state in STATES:
+        if count := counts[str(state)]:
+            width = 1000 * count / total
+            shape = '<rect class="{}" x="{:.1f}" y="0" width="{:.1f}" height="10" rx="3"/>'
+            parts.append(Markup(shape).format(str(state), at, max(width - 4, 4)))
+            at += width
+    shape = '<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
+    return Markup(shape).format(Markup("").join(parts)) if parts else Markup("")
 
 
 def spark(value: Value) -> Markup:

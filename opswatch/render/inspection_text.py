@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from opswatch.core.inspection import Line, Reading, Report
 from opswatch.core.plan import Plan
-from opswatch.records import Document, key
+from opswatch.records import Document, for_reading, key, parts_of
 from opswatch.render.documents import as_many, cell, safe
 from opswatch.render.inspection import Row, Sheet, Value
 from opswatch.render.text import fill_template, stamp
@@ -14,6 +15,7 @@ from opswatch.render.text import fill_template, stamp
 LINES_MAX = 100
 ROWS_MAX = 500
 SPARK = "▁▂▃▄▅▆▇█"
+NOTES_MARK = "<!-- notes -->"
 COLUMNS = ("state", "what", "value", "limit", "last", "course", "left", "owner", "by")
 
 Section = dict[str, object]
@@ -40,6 +42,16 @@ def markdown(report: Report, plan: Plan, *, language: str | None = None) -> Docu
         hint=sheet.say("notes_hint"),
     )
     return Document(_tidy(text), {name: facts for name, (_, facts) in made.items()})
+
+
+def for_terminal(report: Report, plan: Plan, *, language: str | None = None, show_all: bool = False) -> str:
+    """The Markdown of a report for reading: what changed, what needs a person; with `show_all` every line."""
+    text = markdown(report, plan, language=language).text
+    text = text[: text.index(NOTES_MARK)] if NOTES_MARK in text else text
+    everything = parts_of(text).get("everything")
+    if everything is not None and not show_all:
+        text = text[: everything.start]
+    return for_reading(text)
 
 
 def as_json(report: Report) -> dict[str, object]:
@@ -243,12 +255,12 @@ def _reading_json(one: Reading) -> dict[str, object]:
     course = one.course
     return {
         "name": one.name,
-        "value": one.value,
+        "value": one.value if math.isfinite(one.value) else None,
         "unit": one.unit,
         "state": str(one.health),
         "warn": one.warn,
         "crit": one.crit,
-        "last": one.was,
+        "last": one.was if one.was is not None and math.isfinite(one.was) else None,
         "days": list(course.days) if course.is_drawn else [],
         "per_day": course.per_day,
         "limit": course.limit,
