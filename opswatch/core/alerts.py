@@ -73,6 +73,9 @@ def judge(check: Check, verdict: Verdict, before: Mapping[str, Watch], norms: No
     if verdict.unknown is not None:
         return {"": Seen(Health.UNKNOWN, verdict.sentence, verdict.unknown)}
     named = [sample.item for sample in verdict.samples] + [failure.item for failure in verdict.failures]
+    if any(failure.item == "" for failure in verdict.failures) and not any(named):
+        # The whole is down and none of its parts was seen: they are as they were, neither good nor bad.
+        return {"": _judge_item(check, verdict, "", before.get(""), norms)}
     return {
         item: _judge_item(check, verdict, item, before.get(item), norms) if item == "" or item in named else GONE_SEEN
         for item in dict.fromkeys(["", *before, *named])
@@ -337,7 +340,7 @@ def due(m: Moment, alert: Alert) -> None:
     """A quiet may have ended, or a `lasting` rule may hold by now."""
     raised = classified(m, alert)
     m.draft.put_alert(alert.key, raised)
-    if raised.announced is not raised.health:
+    if _is_to_be_told(raised):
         announce(m, raised)
     elif raised.priority < alert.priority:
         m.record(
@@ -356,5 +359,11 @@ def due(m: Moment, alert: Alert) -> None:
 def look_again(m: Moment, which: Iterable[Alert]) -> None:
     """What was quiet may no longer be: after a silence was ended or changed, a pause lifted, a plan reloaded."""
     for alert in list(which):
-        if alert.announced is not alert.health:
+        if _is_to_be_told(alert):
             due(m, alert)
+
+
+def _is_to_be_told(alert: Alert) -> bool:
+    """Also what is as announced, when a quiet held it back: it may have become worse, and better again, meanwhile, and
+    the priority that rose is still to be told."""
+    return alert.announced is not alert.health or alert.quiet is not None

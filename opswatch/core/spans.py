@@ -49,7 +49,8 @@ def parse_span(text: str) -> timedelta:
 
 
 def _unit(word: str) -> int | None:
-    return _UNITS.get(word) or _UNITS.get(word.removesuffix("s"))
+    # "5 hours" is a plural; "50ms" is no plural of minutes.
+    return _UNITS.get(word) or (_UNITS.get(word.removesuffix("s")) if len(word) > 3 else None)
 
 
 def say_span(span: timedelta) -> str:

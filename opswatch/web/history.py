@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from opswatch.core.trends import History
 from opswatch.render import sparkline
+from opswatch.render.inspection import say_value
 from opswatch.web.auth import READ
 from opswatch.web.door import Door
 from opswatch.web.pages import GET, NotFound
@@ -76,9 +77,9 @@ def _course(words: Words, one: History) -> Course:
         name=one.sample,
         item=one.item,
         drawn=Markup(sparkline.svg(one, title)),  # The drawing escapes what it was given.
-        now=_number(values[-1], one.unit),
-        least=_number(min(least for _, least, _ in one.values), one.unit),
-        most=_number(max(values), one.unit),
+        now=say_value(values[-1], one.unit),
+        least=say_value(min(least for _, least, _ in one.values), one.unit),
+        most=say_value(max(values), one.unit),
         ahead=_ahead(words, one),
     )
 
@@ -86,7 +87,3 @@ def _course(words: Words, one: History) -> Course:
 def _ahead(words: Words, one: History) -> str:
     left = one.ahead.left if one.ahead is not None else None
     return words.say("history.ahead", span=words.span(left)) if left is not None else ""
-
-
-def _number(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}".strip()

@@ -142,6 +142,15 @@ def test_a_verdict_that_cannot_tell_says_nothing_about_items():
     assert story.state.alerts["db/db-1"].health is Health.UNKNOWN
 
 
+def test_a_server_that_is_down_does_not_make_its_items_good():
+    story = Story(with_check(two_levels(), limits={"used_pct": Limit(crit="> 90")}))
+    story.apply(mounts(story.now, root=95))
+    story.fails("db")
+    assert set(story.state.alerts) == {"db/db-1", "db/db-1/root"}
+    story.apply(mounts(story.now + timedelta(seconds=1), root=10))
+    assert story.state.alerts == {}
+
+
 def test_while_confirming_it_looks_again_after_retry():
     story = careful(retry=timedelta(seconds=20))
     story.now += timedelta(seconds=1)

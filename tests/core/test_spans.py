@@ -27,7 +27,7 @@ def test_spans_are_read(text, seconds):
     assert parse_span(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "30", "soon", "5 parsecs", "-5m", "5m!", "99999999d"])
+@pytest.mark.parametrize("text", ["", "30", "50ms", "soon", "5 parsecs", "-5m", "5m!", "99999999d"])
 def test_what_is_no_span_is_refused_with_words(text):
     with pytest.raises(ValueError, match="span"):
         parse_span(text)
