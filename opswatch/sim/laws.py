@@ -164,6 +164,19 @@ def every_alert_is_somebodys(state: State) -> list[str]:
     return broken
 
 
+def the_worst_counts(state: State) -> list[str]:
+    """Law 4: an open incident is as bad as the worst of its alerts that nothing quiets, unless a person said
+    otherwise."""
+    broken = []
+    for incident in state.incidents.values():
+        if incident.status is Status.RESOLVED or incident.pinned is not None:
+            continue
+        for alert in (state.alerts[key] for key in incident.alerts if key in state.alerts):
+            if alert.quiet is None and alert.priority < incident.priority:
+                broken.append(f"incident {incident.number} is {incident.priority}, its {alert.key} {alert.priority}")
+    return broken
+
+
 def the_log_is_the_truth(state: State, entries: Iterable[Entry], book: Book | None = None) -> list[str]:
     """Law 7: replaying the timeline gives incidents, acknowledgements, and what was announced. With `book`, replaying
     `entries` since that checkpoint (the book is carried on)."""

@@ -69,6 +69,7 @@ class Witness:
         broken = laws.the_log_is_the_truth(state, (), self.book)
         broken += laws.acknowledgements_are_honoured(state)
         broken += laws.every_alert_is_somebodys(state)
+        broken += laws.the_worst_counts(state)
         broken += laws.somebody_is_being_asked(world.plan, state.incidents.values())
         due = world.engine.next_deadline(state)
         if due is None or due > now:  # A late tick is still to come otherwise.

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from opswatch.core import alerts
 from opswatch.core.calendars import parse_window
-from opswatch.core.events import Note, Resolve, SetPriority, Snooze
+from opswatch.core.events import AddSilence, Note, Resolve, SetPriority, Snooze
 from opswatch.core.model import Health, PageReason, Priority, Status, Verdict
 from opswatch.core.plan import ClassifyRule, Level, Policy, When
 from opswatch.core.state import Watch
@@ -172,3 +172,19 @@ def test_a_ladder_that_a_reload_shortened_and_another_lengthened_pages_its_rungs
     story.reloads(plan)
     story.passes(hours=2)
     assert story.paged()[:1] == ["lead"]
+
+
+def test_a_rise_under_a_silence_is_told_at_its_end_though_the_state_is_as_it_was_announced():
+    """Seed 1345: unknown was announced as P3; under a silence it was crit, and unknown again. The silence ended, and
+    the P1 that it had become was never told."""
+    checks = {"db": replace(two_levels().checks["db"], on_unknown=Priority.P3)}
+    story = Story(two_levels(checks=checks))
+    story.cannot_tell()
+    assert story.incident().priority is Priority.P3
+    story.says(AddSilence((("target", "=", "db-1"),), story.now + timedelta(hours=1), "work on it", by="ana"))
+    story.fails()
+    story.cannot_tell()
+    assert story.paged() == []
+    story.passes(minutes=61)
+    assert story.paged()[0] == "ana"
+    assert story.incident().priority is Priority.P1
