@@ -65,7 +65,9 @@ def _rosters(desk: Desk, now: datetime) -> Finding:
         empty = [name for name in rosters if not engine.rosters.on_call(name, overrides, now).people]
         gaps = [name for name in rosters if engine.rosters.gaps(name, overrides, now, now + ROSTER_AHEAD)]
     if empty:
-        return Finding("rosters", False, f"nobody is on call now: {', '.join(empty)}", "opswatch roster show, override add")
+        return Finding(
+            "rosters", False, f"nobody is on call now: {', '.join(empty)}", "opswatch roster show, override add"
+        )
     if gaps:
         return Finding("rosters", True, f"gaps in the next 7 days: {', '.join(gaps)}", "opswatch roster show")
     return Finding("rosters", True, f"{len(rosters)} rosters, somebody on call for 7 days")

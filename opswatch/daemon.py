@@ -19,6 +19,7 @@ from opswatch.config import Loaded
 from opswatch.config.settings import Deadman
 from opswatch.core.engine import Engine
 from opswatch.core.events import NodeStarted, PlanReloaded
+from opswatch.emergency import Emergency
 from opswatch.errors import ConfigError, OpswatchError
 from opswatch.hosts import reach
 from opswatch.loops import Loop
@@ -71,6 +72,8 @@ class Daemon:
             office.now,
             office.plan.node,
         )
+        self.emergency = Emergency(office.desk, self.composer, office.links, office.plan.node)
+        office.desk.on_unstored = lambda decision, trouble: self.emergency.unstored(decision, trouble, office.now())
         self.beat = Beat(
             office.desk,
             office.store,
@@ -80,6 +83,8 @@ class Daemon:
             deadman=self._deadman,
             samples_kept=office.settings.retention.samples,
             rollups_kept=office.settings.retention.rollups,
+            retention=lambda: self._loaded.settings.retention,
+            emergency=self.emergency,
         )
         self.inspections = Inspections(
             office.desk,
@@ -181,7 +186,8 @@ class Daemon:
 
     def health(self) -> Health:
         """Alive: the loops turn. Ready: a page would get out."""
-        problems = [*self.beat.problems, *(f"chat: {door.trouble}" for door in self.doors if door.trouble)]
+        problems = [*self.beat.problems, *self.beat.remarks]
+        problems += [f"chat: {door.trouble}" for door in self.doors if door.trouble]
         if self._refused:
             problems.append(f"the configuration on disk was refused: {len(self._refused)} problems")
         elif self._is_stale:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from opswatch import metrics
@@ -25,9 +26,9 @@ from opswatch.core.effects import (
     Withdraw,
 )
 from opswatch.core.engine import Decision, Engine
-from opswatch.core.events import Command, Event
+from opswatch.core.events import Command, Event, Observed, StoreReturned
 from opswatch.core.state import Watch
-from opswatch.errors import Conflict
+from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.stores import Store
 
 ATTEMPTS_MAX = 20
@@ -52,6 +53,9 @@ class Desk:
         self._moved = threading.Condition()
         self.version = 0  # grows with every committed change this desk knows of
         self.on_recheck: Callable[[Recheck], None] | None = None
+        self.on_unstored: Callable[[Decision, StoreUnavailable], None] | None = None  # decided, and not stored: why
+        self._has_loaded = False
+        self._lost_since: datetime | None = None  # the store could not be used
 
     @property
     def engine(self) -> Engine:
@@ -97,16 +101,47 @@ class Desk:
     def _try(self, events: Sequence[Event]) -> tuple[Decision, bool]:
         """Decide once; whether anything had to be committed."""
         now = self._now()
-        self._store.load(self._state)
-        decision = self._engine.decide(self._state, events, now)
+        lost = self._look_into_store(events)
+        returned = self._has_returned() if lost is None else ()
+        decision = self._engine.decide(self._state, (*returned, *events), now)
         effects = decision.effects
         if not decision.changes.behind_head and not any(isinstance(effect, TO_BE_WRITTEN) for effect in effects):
             return decision, False
-        began = time.perf_counter()
-        self._store.commit(decision.changes, effects, now)
+        try:
+            if lost is not None:
+                raise lost
+            began = time.perf_counter()
+            self._store.commit(decision.changes, effects, now)
+        except StoreUnavailable as trouble:
+            self._lost_since = self._lost_since or now
+            if self.on_unstored is not None:
+                self.on_unstored(decision, trouble)
+            raise
+        self._lost_since = None
         metrics.commit_seconds.observe(time.perf_counter() - began)
         metrics.commits_total.inc()
-        return decision, True
+        return replace(decision, answers=decision.answers[len(returned) :]), True
+
+    def _look_into_store(self, events: Sequence[Event]) -> StoreUnavailable | None:
+        """Take over what others committed. When the store is away, looks are still counted on what was last known, so
+        that nothing has to be confirmed anew when it is back; people are answered only from what is so."""
+        try:
+            self._store.load(self._state)
+        except StoreUnavailable as lost:
+            if not self._has_loaded:
+                raise
+            self._lost_since = self._lost_since or self._now()
+            if any(not isinstance(event, Observed) for event in events):
+                raise
+            return lost
+        self._has_loaded = True
+        return None
+
+    def _has_returned(self) -> tuple[Event, ...]:
+        """The first decision after the store was away says so, before anything is judged by how old it is."""
+        if self._lost_since is None:
+            return ()
+        return (StoreReturned(self._engine.plan.node, self._lost_since),)
 
     def _keep(self, changes: Changes, *, saved: bool = False) -> None:
         self._state.apply(changes)

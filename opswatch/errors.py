@@ -50,7 +50,13 @@ class Conflict(OpswatchError):
 
 
 class StoreUnavailable(OpswatchError):
-    """The store cannot be reached, is full or is locked. Command line exit 3, `/readyz` 503."""
+    """The store cannot be reached, is full or is locked. Command line exit 3, `/readyz` 503.
+
+    `state` says which, for people who are told in their own language: lost | full | locked | read_only | damaged."""
+
+    def __init__(self, reason: str, *, state: str = "lost") -> None:
+        super().__init__(reason)
+        self.state = state
 
 
 class PluginNotFound(OpswatchError):

@@ -160,6 +160,15 @@ conflicts_total = Counter("opswatch_conflicts_total", "Decisions made again beca
 commit_seconds = Histogram(
     "opswatch_commit_seconds", "How long a commit took, waiting for its turn included.", buckets=_QUICK
 )
+store_lost_timestamp_seconds = Gauge(
+    "opswatch_store_lost_timestamp_seconds",
+    "Since when nothing can be stored, and so no page be promised (Unix time); 0 while all is well.",
+)
+store_bytes = Gauge(
+    "opswatch_store_bytes",
+    "What the store takes on disk: state, samples, log; free is what waits within them to be used again.",
+    ("part",),
+)
 store_errors_total = Counter(
     "opswatch_store_errors_total", "Times the store could not be reached, was full or stayed locked."
 )
@@ -200,6 +209,12 @@ deadman_pings_total = Counter(
 deadman_last_ping_timestamp_seconds = Gauge(
     "opswatch_deadman_last_ping_timestamp_seconds", "When the last dead-man ping arrived (Unix time)."
 )
+emergencies_total = Counter(
+    "opswatch_emergencies_total",
+    "Messages sent straight through a channel because nothing could be stored: sent, failed.",
+    ("outcome",),
+)
+clock_jumps_total = Counter("opswatch_clock_jumps_total", "Times the clock was set, or the host slept.")
 log_lines_lost_total = Counter(
     "opswatch_log_lines_lost_total", "Log lines that could not be written: a closed pipe, a full disk."
 )

@@ -66,14 +66,27 @@ class Composer:
 
     # the way
 
+    def send_to_person(self, person: str, contact: str, message: Message) -> Receipt:
+        """Straight to somebody, promised by nobody: for emergencies. Raises DeliveryError."""
+        channel, address = self._person_at(person, contact)
+        return channel.send(message, address)
+
+    def send_to_channel(self, name: str, message: Message) -> Receipt:
+        """Straight to a channel, promised by nobody: for emergencies. Raises DeliveryError, NotWanted."""
+        channel, address = self._announced_to(name)
+        return channel.send(message, address)
+
     def _way_to(self, body: Page | Update | Notice) -> tuple[Channel, str]:
-        person = self._desk.engine.plan.people.get(body.person)
-        if person is None or body.contact not in person.contacts:
-            raise DeliveryError(f"{body.person} has no contact {body.contact} any more", permanent=True)
-        settings = self._settings.carrier(body.contact)
+        return self._person_at(body.person, body.contact)
+
+    def _person_at(self, name: str, contact: str) -> tuple[Channel, str]:
+        person = self._desk.engine.plan.people.get(name)
+        if person is None or contact not in person.contacts:
+            raise DeliveryError(f"{name} has no contact {contact} any more", permanent=True)
+        settings = self._settings.carrier(contact)
         if settings is None:
-            raise DeliveryError(f"no [[channel]] of kind {body.contact} carries to people", permanent=True)
-        return self._channel(settings), person.contacts[body.contact].reveal()
+            raise DeliveryError(f"no [[channel]] of kind {contact} carries to people", permanent=True)
+        return self._channel(settings), person.contacts[contact].reveal()
 
     def _announced_to(self, name: str) -> tuple[Channel, str]:
         settings = self._settings.channels.get(name)

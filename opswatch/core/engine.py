@@ -34,6 +34,7 @@ from opswatch.core.events import (
     RiskGone,
     SendFailed,
     ShiftEnded,
+    StoreReturned,
     Tick,
 )
 from opswatch.core.matching import Fullmatch, fullmatch
@@ -118,6 +119,10 @@ class Engine:
                 m.draft.changes.started_at = m.now
                 m.draft.changes.fresh_until = m.now
                 m.record("node_started", node=event.node, down_since=event.down_since)
+            case StoreReturned():
+                m.draft.changes.started_at = m.now
+                m.draft.changes.fresh_until = m.now
+                m.record("store_returned", node=event.node, lost_since=event.lost_since)
             case PlanReloaded():
                 self._reloaded(m)
             case RiskFound():

@@ -250,6 +250,15 @@ class NodeStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreReturned:
+    """Nothing could be stored by this node since `lost_since`; now it can. Freshness counts from here: what was looked
+    at meanwhile could not be taken in."""
+
+    node: str
+    lost_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PlanReloaded:
     """The plan in this engine is new: routes, people and checks may have gone."""
 
@@ -347,6 +356,7 @@ Event = (
     | Inspected
     | Tick
     | NodeStarted
+    | StoreReturned
     | PlanReloaded
     | MessageSent
     | SendFailed

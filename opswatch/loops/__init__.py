@@ -24,6 +24,7 @@ class Loop:
         self.stopping = threading.Event()
         self.turned_s = monotonic_s()
         self.trouble: str | None = None  # why the last turn failed
+        self.lacks_store = False  # because the store could not be used
         self._thread = threading.Thread(target=self._run, name=f"opswatch-{self.name}", daemon=True)
 
     def turn(self) -> None:
@@ -53,7 +54,7 @@ class Loop:
         while not self.stopping.is_set():
             try:
                 self.turn()
-                self.trouble = None
+                self._went_well()
             except StoreUnavailable as trouble:
                 self._failed(trouble, "the store is not there")
             except Exception as trouble:  # A loop must not die of one turn.
@@ -61,11 +62,19 @@ class Loop:
             self.turned_s = monotonic_s()
             metrics.loop_last_turn_timestamp_seconds.labels(loop=self.name).set_to_current_time()
 
+    def _went_well(self) -> None:
+        if self.lacks_store:
+            log.info("the store is there again", loop=self.name)
+        self.trouble, self.lacks_store = None, False
+
     def _failed(self, trouble: Exception, words: str) -> None:
         metrics.loop_errors_total.labels(loop=self.name).inc()
         if isinstance(trouble, StoreUnavailable):
-            log.error(words, loop=self.name, reason=str(trouble))
+            if not self.lacks_store:  # Said once, and once more when it is over.
+                log.error(words, loop=self.name, reason=str(trouble))
+            self.lacks_store = True
         else:
             log.exception(words, loop=self.name)
+            self.lacks_store = False
         self.trouble = str(trouble) or type(trouble).__name__
         self.stopping.wait(PAUSE_AFTER_TROUBLE_S)

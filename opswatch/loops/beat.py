@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from opswatch import logs, metrics, systemd
 from opswatch.audit import Finding, audit
 from opswatch.clock import monotonic_s
-from opswatch.config.settings import Deadman
+from opswatch.config.settings import Deadman, Retention
 from opswatch.core.model import Health, Priority, Status
 from opswatch.core.norms import hour_of
 from opswatch.desk import Desk
-from opswatch.errors import OpswatchError
+from opswatch.emergency import Emergency
+from opswatch.errors import OpswatchError, StoreUnavailable
 from opswatch.loops import Loop
+from opswatch.loops.jumps import Jumps
 from opswatch.stores import Store
 
 log = logs.get("loops.beat")
@@ -45,11 +47,15 @@ class Beat(Loop):
         deadman: Callable[[], Deadman | None],
         samples_kept: timedelta,
         rollups_kept: timedelta = timedelta(days=400),
+        retention: Callable[[], Retention] = Retention,
+        emergency: Emergency | None = None,
     ) -> None:
         super().__init__()
         self._desk, self._store, self._others, self._now = desk, store, others, now
         self._facts, self._deadman = facts, deadman
         self._samples_kept, self._rollups_kept = samples_kept, rollups_kept
+        self._retention, self._emergency = retention, emergency
+        self._jumps = Jumps()
         self._audited_at: datetime | None = None
         self._pinged_at: datetime | None = None
         self._pruned_at: datetime | None = None
@@ -57,28 +63,61 @@ class Beat(Loop):
         self.findings: list[Finding] = []
 
     def turn(self) -> None:
+        """What it writes tells whether anything can be: nobody else tries as often."""
+        try:
+            self._beat()
+        except StoreUnavailable as trouble:
+            if self._emergency is not None:
+                self._emergency.lost(trouble, self._now())
+                self._emergency.look(self._now())
+            raise
+        self.stopping.wait(EVERY_S)
+
+    def _beat(self) -> None:
         now = self._now()
+        self._jumps.look(now, monotonic_s())
         standing_still = [loop.name for loop in self._others if not loop.is_turning]
         if not standing_still:
             systemd.notify("WATCHDOG=1")
         else:
             log.error("loops stand still", loops=", ".join(standing_still))
         self._desk.flush()
-        self._store.beat(self._desk.engine.plan.node, now, {**self._facts(), "standing_still": standing_still})
+        facts = {**self._facts(), "standing_still": standing_still, "clock": self._jumps.said(now)}
+        self._store.beat(self._desk.engine.plan.node, now, facts)
+        if self._emergency is not None:
+            self._emergency.works(now)
+            self._emergency.look(now)
         self._gauges()
         if self._audited_at is None or now - self._audited_at >= AUDIT_EVERY:
             self._audited_at, self.findings = now, audit(self._desk, self._store, now)
+            for part, size in self._store.sizes().items():
+                metrics.store_bytes.labels(part=part).set(size)
         self._ping(now, standing_still)
         self._roll_up(now)
         self._prune(now)
-        self.stopping.wait(EVERY_S)
 
     @property
     def problems(self) -> list[str]:
         """Why pages might not get out, in words; empty when they will."""
         still = [f"loop {loop.name} stands still" for loop in self._others if not loop.is_turning]
-        troubled = [f"loop {loop.name}: {loop.trouble}" for loop in self._others if loop.trouble]
-        return still + troubled + [f"{finding.name}: {finding.says}" for finding in self.findings if not finding.is_ok]
+        lost = self._emergency.problem if self._emergency is not None else None
+        troubled = [
+            f"loop {loop.name}: {loop.trouble}"
+            for loop in self._others
+            if loop.trouble and not (lost and loop.lacks_store)  # It is said once for all of them.
+        ]
+        return (
+            ([lost] if lost else [])
+            + still
+            + troubled
+            + [f"{finding.name}: {finding.says}" for finding in self.findings if not finding.is_ok]
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What people should know, though pages get out."""
+        jump = self._jumps.said(self._now())
+        return [jump] if jump else []
 
     def _gauges(self) -> None:
         with self._desk.looking() as (state, engine):
@@ -130,7 +169,8 @@ class Beat(Loop):
             return
         self._pruned_at = now
         began_s = monotonic_s()
-        gone = self._store.prune(now, samples=self._samples_kept)
+        kept = self._retention()
+        gone = self._store.prune(now, samples=self._samples_kept, evidence=kept.evidence, timeline=kept.timeline)
         if gone >= PRUNED_MUCH:
             self._pruned_at = None
         if gone:

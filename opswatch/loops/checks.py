@@ -44,6 +44,7 @@ GRACE_S = 1.0  # a probe that minds its own limit is given this much longer
 MISFIRE_GRACE_S = 60
 SPLAY = timedelta(milliseconds=25)  # first looks start this far apart, not all at once
 SAMPLES_BATCH = 500
+SAMPLES_WAITING_MAX = 20_000  # looks: twenty minutes of a thousand a minute
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class Checks:
         self._samples: list[tuple[str, str, Verdict]] = []
         self._stuck = 0
         self._busy = 0
+        self._is_unheard = False  # the store is away: said once
         self._stopping = threading.Event()
         self.overseer = Overseer(self)
         desk.on_recheck = self.look_again
@@ -231,7 +233,7 @@ class Checks:
         with self._lock:
             self._busy = max(0, self._busy - 1)
             self._samples.append((look.check.id, look.target, verdict))
-            is_much = len(self._samples) >= SAMPLES_BATCH
+            is_much = len(self._samples) >= SAMPLES_BATCH and not self._is_unheard
         metrics.probe_workers_busy.set(self._busy)
         metrics.checks_total.labels(check=look.check.id, health=_said(verdict)).inc()
         metrics.check_duration_seconds.labels(probe=look.check.probe).observe(verdict.took_s)
@@ -239,7 +241,13 @@ class Checks:
             self._desk.apply(self._observed(look, verdict))
         except OpswatchError as trouble:  # The next look says it again.
             metrics.store_errors_total.inc()
-            log.error("verdict not taken in", check=look.check.id, target=look.target, reason=str(trouble))
+            if not self._is_unheard:
+                self._is_unheard = True
+                log.error("verdicts not taken in", check=look.check.id, target=look.target, reason=str(trouble))
+        else:
+            if self._is_unheard:
+                self._is_unheard = False
+                log.info("verdicts are taken in again", check=look.check.id, target=look.target)
         if is_much:
             self.save_samples()
 
@@ -266,14 +274,20 @@ class Checks:
     # beside the head
 
     def save_samples(self) -> None:
-        """Write what was measured since the last time; losing a batch is said, and harms no page."""
+        """Write what was measured since the last time. While the store is away it waits, up to a bound; losing more is
+        said, and harms no page."""
         with self._lock:
             batch, self._samples = self._samples, []
-        if batch:
-            try:
-                self._store.record_samples(batch)
-            except OpswatchError as trouble:
-                log.warning("samples lost", count=len(batch), reason=str(trouble))
+        if not batch:
+            return
+        try:
+            self._store.record_samples(batch)
+        except OpswatchError as trouble:
+            with self._lock:
+                kept = (batch + self._samples)[-SAMPLES_WAITING_MAX:]
+                lost, self._samples = len(batch) + len(self._samples) - len(kept), kept
+            if lost:
+                log.warning("samples lost", count=lost, reason=str(trouble))
 
     # over their time
 

@@ -29,6 +29,7 @@ SENDERS = 8
 CLAIM_MAX = 2 * SENDERS
 NAP_MAX = timedelta(seconds=1)
 REPORTS_MAX = 500
+RECEIPTS_FIRST_S = 0.05
 BACK_OFF = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # seconds after the n-th failed attempt
 ATTEMPTS_MAX = {"page": 6, "update": 8, "announce": 12}
 
@@ -77,10 +78,17 @@ class Pages(Loop):
 
     def turn(self) -> None:
         version = self._desk.version
+        if self.reports.lacks_store:  # Receipts first: what was sent while the store was away is not sent again.
+            self.stopping.wait(RECEIPTS_FIRST_S)
+            return
         free = self._take_room()
-        claimed = self._store.claim(self._node, self._now(), LEASE, free) if free else []
-        for _ in range(free - len(claimed)):
-            self._room.release()
+        claimed: list[Promise] = []
+        try:
+            if free:
+                claimed = self._store.claim(self._node, self._now(), LEASE, free)
+        finally:  # Also when the store is away: room that is not given back is gone for good.
+            for _ in range(free - len(claimed)):
+                self._room.release()
         for promise in claimed:
             self._work.put(promise)
         if not claimed:

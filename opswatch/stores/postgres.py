@@ -20,6 +20,7 @@ from opswatch.stores.named import as_pyformat, queries
 
 CONNECTIONS_MAX = 8
 CONNECT_S = 5
+AWAY_S = 1.0
 BUSY_S = 10.0
 ROWS_AT_ONCE = 2_000
 POLL_S = 1.0  # the truth; LISTEN only wakes sooner
@@ -39,6 +40,7 @@ class PostgresDatabase:
         self._listener: Connection | None = None
         self._listening = threading.Lock()
         self._is_closed = False
+        self._away: tuple[float, StoreUnavailable] | None = None  # until when not to try again, and why
 
     @contextmanager
     def asking(self) -> Iterator[Session]:
@@ -112,6 +114,20 @@ class PostgresDatabase:
     # -----------------------------------------------------------------------------------------------------------------
 
     def _open(self) -> Connection:
+        """A new connection. While the server is away each attempt may take seconds: for a moment after one has failed
+        the others are told the same at once, so that no queue of them builds up before the pager."""
+        away = self._away
+        if away is not None and monotonic_s() < away[0]:
+            raise StoreUnavailable(str(away[1]), state=away[1].state)
+        try:
+            connection = self._connect()
+        except StoreUnavailable as trouble:
+            self._away = (monotonic_s() + AWAY_S, trouble)
+            raise
+        self._away = None
+        return connection
+
+    def _connect(self) -> Connection:
         with self._in_words():
             connection: Connection = psycopg.connect(
                 self._url.reveal(),
@@ -146,7 +162,8 @@ class PostgresDatabase:
             advice = _ADVICE.get(state) or _ADVICE.get(state[:2])
             if advice is None and not isinstance(error, psycopg.OperationalError):
                 raise  # Ours: a row that the schema forbids, a query that is wrong.
-            raise StoreUnavailable(f"{self.place} {advice or _ADVICE['08']} ({_first_line(error)})") from error
+            words = f"{self.place} {advice or _ADVICE['08']} ({_first_line(error)})"
+            raise StoreUnavailable(words, state=_STATES.get(state, "lost")) from error
 
 
 class PostgresSession:
@@ -263,3 +280,5 @@ _ADVICE = {
     "58": "failed to read or write its files: see its log",
     "XX": "is damaged or confused: see its log",
 }
+
+_STATES = {"53100": "full", "55P03": "locked", "25006": "read_only", "42501": "read_only"}

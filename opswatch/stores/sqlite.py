@@ -185,10 +185,12 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             if "no such table" in str(error):
                 raise NoTables(f"{self.place} {NO_TABLES}") from error
-            advice = _ADVICE.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            advice = _ADVICE.get(code)
             if advice is None:
                 raise  # Ours: a row that the schema forbids, a query that is wrong.
-            raise StoreUnavailable(f"{self.place} {advice} ({error})") from error
+            state = _STATES.get(code, "lost")
+            raise StoreUnavailable(f"{self.place} {advice} ({error})", state=state) from error
 
 
 class SqliteSession:
@@ -318,4 +320,14 @@ _ADVICE = {
     sqlite3.SQLITE_CANTOPEN: f"cannot be opened: it does not exist, or this user may not; {_WHO_MAY}",
     sqlite3.SQLITE_CORRUPT: "is damaged: stop opswatch, keep a copy, restore the last backup",
     sqlite3.SQLITE_NOTADB: "is not a SQLite file: check `store` in config.toml",
+}
+
+_STATES = {
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_PERM: "read_only",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
 }
