@@ -7,6 +7,7 @@ that the pager's threads keep the interpreter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from opswatch.core import papers, risks
@@ -58,7 +59,7 @@ class Reviews:
             after=[one.entry for one in self._read(end, now, frozenset({"node_started"}), NODES_MAX)],
             silences=silences,
             overrides=overrides,
-            overdue=overdue,
+            overdue=[self._titled(one) for one in overdue],
             is_cut=len(inside) >= ENTRIES_MAX,
         )
         return reviewing.review(facts, plan, rosters, kind=kind, start=start, now=now)
@@ -106,6 +107,11 @@ class Reviews:
         first = min((entry.at for entry in known), default=end)
         known += self._span(since, first, frozenset({"triggered"}))
         return [(entry.at, str(entry.facts.get("priority"))) for entry in known if entry.at >= since]
+
+    def _titled(self, one: Overdue) -> Overdue:
+        """With the title of its incident, where the state has forgotten that."""
+        incident = None if one.title or one.kind == "risk" else self._store.incident(one.number)
+        return one if incident is None else replace(one, title=incident.title)
 
     def _known_since(self, end: datetime) -> datetime:
         """When anything was first written down."""

@@ -85,6 +85,7 @@ class Case:
     deeds: list[Entry] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
     asked: dict[str, _Asked] = field(default_factory=dict)
+    passed_at: datetime | None = None  # the ladder climbed past somebody, the first time inside the shift
 
     def take(self, entry: Entry, *, is_inside: bool) -> None:
         """Go on with the story. Entries come in order."""
@@ -137,6 +138,8 @@ def _level_entered(case: Case, entry: Entry, is_inside: bool) -> None:
         if asked.climb == _text(entry, "climb") and not asked.is_passed:
             asked.is_passed = True
             case.tally(person).passed += is_inside
+            if is_inside and case.passed_at is None:
+                case.passed_at = entry.at
 
 
 def _acknowledged(case: Case, entry: Entry, is_inside: bool) -> None:

@@ -67,12 +67,13 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """The ladder climbed past people. `ended`: nobody on any level answered."""
+    """The ladder climbed past people, since `since`. `ended`: nobody on any level answered. Who acknowledged it after
+    that, in the span, and when; None: nobody."""
 
     number: int
     title: str
     priority: str
-    opened_at: datetime | None
+    since: datetime
     passed: tuple[str, ...]
     ended: bool
     acked_at: datetime | None
@@ -239,7 +240,7 @@ def review(facts: Facts, plan: Plan, rosters: Rosters, *, kind: str, start: date
         people=loads,
         told=told,
         noisy=noise.noisiest(inside, told, asleep, plan),
-        missed=_missed(cases.values()),
+        missed=_missed(cases.values(), inside),
         deliveries=_deliveries(inside),
         gaps=_gaps(plan, rosters, facts.overrides, start, end),
         gaps_ahead=_gaps(plan, rosters, facts.overrides, end, end + 7 * _DAY),
@@ -331,14 +332,20 @@ def _days(cases: Iterable[Case], zone: str, start: datetime, end: datetime) -> t
 # What went wrong
 
 
-def _missed(cases: Iterable[Case]) -> tuple[Missed, ...]:
+def _missed(cases: Iterable[Case], entries: Iterable[Entry]) -> tuple[Missed, ...]:
+    acks: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind == "acknowledged":
+            acks.setdefault(entry.incident or 0, []).append(entry)
     found = []
     for case in cases:
         passed = tuple(person for person, tally in case.tallies.items() if tally.passed)
-        ended = any(deed.kind == "ladder_ended" for deed in case.deeds)
-        if passed or ended:
-            answer = (case.acked_at, case.acked_by)
-            found.append(Missed(case.number, case.title, case.priority, case.opened_at, passed, ended, *answer))
+        ends = [deed.at for deed in case.deeds if deed.kind == "ladder_ended"]
+        since = min([*ends, *([case.passed_at] if case.passed_at else [])], default=None)
+        if since is not None:
+            answer = next((ack for ack in acks.get(case.number, ()) if ack.at >= since), None)
+            given = (case.number, case.title, case.priority, since, passed, bool(ends))
+            found.append(Missed(*given, answer.at if answer else None, answer.by if answer else None))
     return tuple(sorted(found, key=lambda one: (not one.ended, one.priority, one.number)))
 
 

@@ -5,12 +5,8 @@ Words here are plain text: who sets them makes them safe.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from importlib.resources import files
 
 from opswatch.core import calendars
 from opswatch.core.model import Priority
@@ -18,64 +14,26 @@ from opswatch.core.noise import NoisyCheck, Tag, Told
 from opswatch.core.plan import Plan
 from opswatch.core.review import Figures, Gap, Missed, Review
 from opswatch.core.speed import Speed
-from opswatch.render.documents import Writer
-from opswatch.render.words import LANGUAGES, fill
+from opswatch.render.review_words import (
+    LINES_MAX,
+    TITLE_MAX,
+    Cells,
+    ReviewWriter,
+    Section,
+    Table,
+    brief,
+    cut,
+    more,
+    number,
+    say_all,
+    titled,
+)
 
 INCIDENTS_MAX = 60
-LINES_MAX = 40
 GAPS_MAX = 3  # of one roster, told one by one
 PEOPLE_MAX = 60
-TITLE_MAX = 100
 WOKEN_MAX = 3
 PER_12H_MAX = 2.0  # Google SRE: at most two incidents in a shift of twelve hours
-
-Cells = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`numbers` are the columns set to the right."""
-
-    columns: Cells
-    rows: tuple[Cells, ...]
-    numbers: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the review: its name (for markers and anchors), a heading, and what stands under it. The last table
-    may be long: `fold` is what a reader sees of it at first."""
-
-    name: str
-    title: str
-    tables: tuple[Table, ...] = ()
-    lines: Cells = ()
-    note: str = ""
-    fold: str = ""
-
-
-class ReviewWriter(Writer):
-    """Writes with the review's own catalogue besides that of all documents."""
-
-    __slots__ = ()
-
-    def say(self, key: str, **facts: object) -> str:
-        section, _, name = key.partition(".")
-        own = _catalogue(self.language).get(section)
-        if own is None:
-            return super().say(key, **facts)
-        return fill(own[name], {name: str(value) for name, value in facts.items() if value not in (None, "")})
-
-    def who(self, person: str | None) -> str:
-        """A person's name, or a team's in words; empty for None."""
-        return "" if not person else self.target(person) if ":" in person else self.person(person)
-
-    def took(self, span: timedelta | None) -> str:
-        """`4m 12s`; seconds matter here, parts of them do not."""
-        return self.say("review.none") if span is None else self.span(span)
-
-    def names(self, people: Iterable[str]) -> str:
-        return self.join(self.who(person) for person in people)
 
 
 def writer_of(review: Review, plan: Plan, language: str | None = None) -> ReviewWriter:
@@ -156,7 +114,7 @@ def _counts(writer: ReviewWriter, review: Review) -> str:
     said = writer.word("word.list").join([said, writer.counted("short.pages", review.pages)])
     if review.before:
         mean = sum(one.opened for before in review.before for one in before.figures) / len(review.before)
-        said += writer.say(f"short.versus_{review.kind}", mean=_number(mean), count=len(review.before))
+        said += writer.say(f"short.versus_{review.kind}", mean=number(mean), count=len(review.before))
     return said
 
 
@@ -185,7 +143,7 @@ def _woken(writer: ReviewWriter, review: Review) -> list[str]:
         key = "short.woken_one" if one.sleep == 1 else "short.woken_many"
         key += "_one_night" if one.sleep > 1 and one.nights == 1 else ""
         said.append(writer.say(key, person=writer.who(one.person), count=one.sleep, nights=one.nights))
-    return [*said, *_more(writer, len(woken) - len(said))]
+    return [*said, *more(writer, len(woken) - len(said))]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -198,13 +156,13 @@ def _answered(writer: ReviewWriter, review: Review) -> Section:
         (str(one.priority), str(one.opened), _usual(writer, review, one), *_speed(writer, one.acked))
         for one in review.figures
     )
-    table = Table(_say_all(writer, "answered", names), rows, frozenset(range(1, 9)))
+    table = Table(say_all(writer, "answered", names), rows, frozenset(range(1, 9)))
     return Section("answered", writer.say("answered.title"), (table,), note=writer.say("answered.note"))
 
 
 def _resolved(writer: ReviewWriter, review: Review) -> Section:
     words = [writer.say("answered.priority"), writer.say("resolved.resolved")]
-    words += _say_all(writer, "answered", ("median", "p90", "mean", "target", "within"))
+    words += say_all(writer, "answered", ("median", "p90", "mean", "target", "within"))
     rows = tuple((str(one.priority), *_speed(writer, one.resolved), str(one.unanswered)) for one in review.figures)
     table = Table((*words, writer.say("resolved.unanswered")), rows, frozenset(range(1, 8)))
     return Section("resolved", writer.say("resolved.title"), (table,), note=writer.say("resolved.note"))
@@ -226,7 +184,7 @@ def _speed(writer: ReviewWriter, speed: Speed) -> Cells:
 def _usual(writer: ReviewWriter, review: Review, one: Figures) -> str:
     if not review.before:
         return writer.say("review.none")
-    return _number(sum(before.figures[one.priority].opened for before in review.before) / len(review.before))
+    return number(sum(before.figures[one.priority].opened for before in review.before) / len(review.before))
 
 
 def _trend(writer: ReviewWriter, review: Review) -> Section:
@@ -257,7 +215,7 @@ def _people(writer: ReviewWriter, review: Review) -> Section:
     rows = tuple(
         (
             writer.who(one.person),
-            writer.say("people.hours", hours=_number(one.hours / timedelta(hours=1))),
+            writer.say("people.hours", hours=number(one.hours / timedelta(hours=1))),
             str(one.incidents),
             _per_12h(writer, one.per_12h),
             *map(str, (one.pages, one.work, one.rest, one.sleep, one.nights, one.answers)),
@@ -267,8 +225,8 @@ def _people(writer: ReviewWriter, review: Review) -> Section:
         )
         for one in review.people[:PEOPLE_MAX]
     )
-    columns = _say_all(writer, "people", (*names, "passed", "noise"))
-    lines = tuple(_more(writer, len(review.people) - len(rows)))
+    columns = say_all(writer, "people", (*names, "passed", "noise"))
+    lines = tuple(more(writer, len(review.people) - len(rows)))
     table = Table(columns, rows, frozenset(range(1, 13)))
     return Section("people", writer.say("people.title"), (table,) if rows else (), lines, writer.say("people.note"))
 
@@ -293,10 +251,10 @@ def _pages(writer: ReviewWriter, review: Review) -> Section:
     told = [_told(writer, one) for one in review.told[:INCIDENTS_MAX]]
     names = ("number", "incident", "opened", "paged", "pages", "turned")
     tables = (
-        Table(_say_all(writer, "pages", ("tag", "incidents", "pages", "derived")), tags, frozenset({1, 2, 3})),
-        Table(_say_all(writer, "pages", names), tuple(told), frozenset({4})),
+        Table(say_all(writer, "pages", ("tag", "incidents", "pages", "derived")), tags, frozenset({1, 2, 3})),
+        Table(say_all(writer, "pages", names), tuple(told), frozenset({4})),
     )
-    lines = tuple(_more(writer, len(review.told) - len(told)))
+    lines = tuple(more(writer, len(review.told) - len(told)))
     if not told:
         return Section("pages", writer.say("pages.title"))
     fold = writer.counted("pages.fold", len(told))
@@ -306,10 +264,10 @@ def _pages(writer: ReviewWriter, review: Review) -> Section:
 def _told(writer: ReviewWriter, one: Told) -> Cells:
     tag = writer.say(f"pages.{one.tag}")
     if one.said_by is not None:
-        tag = writer.say("pages.said", tag=tag, person=writer.who(one.said_by), why=_brief(one.why, 2 * TITLE_MAX))
+        tag = writer.say("pages.said", tag=tag, person=writer.who(one.said_by), why=brief(one.why, 2 * TITLE_MAX))
     return (
         str(one.number),
-        f"{one.priority} {_titled(writer, one.number, one.title, one.service)}",
+        f"{one.priority} {titled(writer, one.number, one.title, one.service)}",
         writer.moment(one.opened_at) if one.opened_at else writer.say("review.none"),
         writer.names(one.people),
         str(one.pages),
@@ -328,7 +286,7 @@ def _noisy(writer: ReviewWriter, review: Review) -> Section:
         )
         for one in review.noisy
     )
-    tables = (Table(_say_all(writer, "noisy", names), rows, frozenset(range(1, 8))),) if rows else ()
+    tables = (Table(say_all(writer, "noisy", names), rows, frozenset(range(1, 8))),) if rows else ()
     return Section("noisy", writer.say("noisy.title"), tables, note=writer.say("noisy.note") if rows else "")
 
 
@@ -349,20 +307,19 @@ def _proposal(writer: ReviewWriter, one: NoisyCheck) -> str:
 
 def _missed(writer: ReviewWriter, review: Review) -> Section:
     lines = [_missed_line(writer, one) for one in review.missed[:LINES_MAX]]
-    lines += _more(writer, len(review.missed) - len(lines))
+    lines += more(writer, len(review.missed) - len(lines))
     return Section("missed", writer.say("missed.title"), lines=tuple(lines))
 
 
 def _missed_line(writer: ReviewWriter, one: Missed) -> str:
-    answered = one.acked_at is not None and one.opened_at is not None
-    key = "missed.ended" if one.ended else "missed.line" if answered else "missed.line_none"
+    key = "missed.ended" if one.ended else "missed.line" if one.acked_at else "missed.line_none"
     return writer.say(
         key,
         number=one.number,
-        title=f"{one.priority} {_titled(writer, one.number, one.title, None)}",
+        title=f"{one.priority} {titled(writer, one.number, one.title, None)}",
         people=writer.names(one.passed),
         person=writer.who(one.acked_by),
-        span=writer.span(one.acked_at - one.opened_at) if one.acked_at and one.opened_at else "",
+        span=writer.span(one.acked_at - one.since) if one.acked_at else "",
     )
 
 
@@ -378,7 +335,7 @@ def _delivery(writer: ReviewWriter, review: Review) -> Section:
         )
         for one in review.deliveries
     )
-    tables = (Table(_say_all(writer, "delivery", names), rows, frozenset(range(1, 6))),) if rows else ()
+    tables = (Table(say_all(writer, "delivery", names), rows, frozenset(range(1, 6))),) if rows else ()
     return Section("delivery", writer.say("delivery.title"), tables, note=writer.say("delivery.note") if rows else "")
 
 
@@ -433,7 +390,7 @@ def _left(writer: ReviewWriter, review: Review) -> Section:
         writer.say(
             f"left.{one.kind}",
             number=one.number,
-            title=_brief(one.title),
+            title=brief(one.title) or "–",
             due=writer.moment(one.due_at),
             person=writer.who(one.owner),
         )
@@ -444,7 +401,7 @@ def _left(writer: ReviewWriter, review: Review) -> Section:
             "left.open",
             number=one.number,
             priority=one.priority,
-            title=_titled(writer, one.number, one.title, None),
+            title=titled(writer, one.number, one.title, None),
             since=writer.moment(one.opened_at) if one.opened_at else writer.say("review.none"),
             person=writer.who(one.owner),
         )
@@ -458,11 +415,11 @@ def _left(writer: ReviewWriter, review: Review) -> Section:
             since=writer.moment(one.starts_at),
             span=writer.span(review.at - one.starts_at),
             person=writer.who(one.owner),
-            reason=_brief(one.reason),
+            reason=brief(one.reason),
         )
         for one in review.silences
     ]
-    lines = [line for some in (overdue, opened, silences) for line in _cut(writer, some)]
+    lines = [line for some in (overdue, opened, silences) for line in cut(writer, some)]
     return Section("left", writer.say("left.title"), lines=tuple(lines or [writer.say("left.none")]))
 
 
@@ -471,7 +428,7 @@ def _ahead(writer: ReviewWriter, review: Review) -> Section:
     rows = []
     for day in review.ahead:
         instant = calendars.instant(datetime.combine(day.day, datetime.min.time()), review.zone)
-        expected = none if day.expected is None else _number(day.expected)
+        expected = none if day.expected is None else number(day.expected)
         remark = writer.say("ahead.holiday", calendars=writer.join(day.holidays)) if day.holidays else ""
         remark = remark or ("" if day.seen else writer.say("ahead.unknown"))
         duty = "; ".join(
@@ -481,41 +438,5 @@ def _ahead(writer: ReviewWriter, review: Review) -> Section:
         )
         cells = (writer.date(instant), expected, none if day.most is None else str(day.most))
         rows.append((*cells, writer.word("word.list").join(part for part in (duty, remark) if part) or none))
-    table = Table(_say_all(writer, "ahead", ("day", "expected", "most", "on_duty")), tuple(rows), frozenset({1, 2}))
+    table = Table(say_all(writer, "ahead", ("day", "expected", "most", "on_duty")), tuple(rows), frozenset({1, 2}))
     return Section("ahead", writer.say("ahead.title"), (table,), note=writer.say("ahead.note"))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def _say_all(writer: ReviewWriter, section: str, names: Sequence[str]) -> Cells:
-    return tuple(writer.say(f"{section}.{name}") for name in names)
-
-
-def _titled(writer: ReviewWriter, number: int, words: str, service: str | None) -> str:
-    name, words = writer.service(service), _brief(words) or writer.say("review.untitled", number=number)
-    return f"{name}: {words}" if name else words
-
-
-def _brief(text: str, letters_max: int = TITLE_MAX) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= letters_max else line[: letters_max - 1].rstrip() + "…"
-
-
-def _more(writer: ReviewWriter, left: int) -> list[str]:
-    return [writer.counted("review.more", left)] if left > 0 else []
-
-
-def _cut(writer: ReviewWriter, lines: Sequence[str]) -> list[str]:
-    return [*lines[:LINES_MAX], *_more(writer, len(lines) - LINES_MAX)]
-
-
-def _number(number: float) -> str:
-    """`3`, `3.5`."""
-    return f"{number:.1f}".removesuffix(".0")
-
-
-@lru_cache(maxsize=len(LANGUAGES))
-def _catalogue(language: str) -> dict[str, dict[str, str]]:
-    text = files("opswatch").joinpath("locale", f"review.{language}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)

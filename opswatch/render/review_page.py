@@ -15,7 +15,8 @@ from opswatch.core.plan import Plan
 from opswatch.core.review import Review, trend
 from opswatch.records import Document
 from opswatch.render.documents import cell, safe
-from opswatch.render.review import ReviewWriter, Section, Table, remarks, sections, title, writer_of
+from opswatch.render.review import remarks, sections, title, writer_of
+from opswatch.render.review_words import ReviewWriter, Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -194,6 +195,3 @@ def _templates() -> Environment:
     )
     environment.filters["code"] = with_code
     return environment
-
-
-__all__ = ["CLOSED", "Table", "html", "markdown"]

@@ -170,6 +170,23 @@ def test_who_answered_how_fast_and_whom_the_ladder_passed(lived: Lived):
     assert total > 20
 
 
+def test_missed_acknowledgements(lived: Lived):
+    """Those the ladder climbed past, and who took it after that and not before."""
+    stories = recount.stories(lived.entries)
+    for review in lived.reviews:
+        inside = [entry for entry in lived.entries if entry.at < review.end]
+        found = {
+            number
+            for number, story in stories.items()
+            if recount.passed([entry for entry in inside if entry.incident == number], review.start, review.end)
+        }
+        assert {one.number for one in review.missed if one.passed} == found
+        for one in review.missed:
+            later = [e for e in stories[one.number] if e.kind == "acknowledged" and one.since <= e.at < review.end]
+            assert (one.acked_at, one.acked_by) == ((later[0].at, later[0].by) if later else (None, None))
+            assert any(e.kind in ("level_entered", "ladder_ended") and e.at == one.since for e in stories[one.number])
+
+
 def test_hours_on_call(lived: Lived):
     for review in lived.reviews:
         quarters = recount.on_call_hours(lived.month.plan, lived.rosters, lived.overrides, review.start, review.end)
