@@ -21,6 +21,7 @@ from opswatch.web.door import Door, static
 from opswatch.web.guard import Guard
 from opswatch.web.history import add_history
 from opswatch.web.pages import GET, NotFound, add_pages, sign_in_page
+from opswatch.web.reports import add_reports
 
 FOR_EVER = "public, max-age=31536000, immutable"  # their address changes with their content
 
@@ -33,6 +34,7 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_api(app, door)
     add_pages(app, door)
     add_ahead(app, door)
+    add_reports(app, door)
     add_history(app, door)
     add_links(app, door)
     add_troubles(app, door)
