@@ -125,11 +125,11 @@ def _postgres(heard: Iterable[Listener], folders: Iterable[Path]) -> Iterator[Fo
     by_socket = set()
     for folder in folders:
         for socket in sorted(folder.glob(".s.PGSQL.*")):
-            port = socket.name.rpartition(".")[2]
-            if port.isdigit() and int(port) not in by_socket:
-                by_socket.add(int(port))
-                url = f"postgresql://opswatch@/postgres?host={folder}&port={port}"
-                yield Found(_named("postgres", int(port), 5432), "postgres", url, remark)
+            number = socket.name.rpartition(".")[2]
+            if number.isdigit() and int(number) not in by_socket:
+                by_socket.add(int(number))
+                url = f"postgresql://opswatch@/postgres?host={folder}&port={number}"
+                yield Found(_named("postgres", int(number), 5432), "postgres", url, remark)
     for port, address in _ports(heard, "postgres"):
         if port not in by_socket:
             url = f"postgresql://opswatch@{address}:{port}/postgres"

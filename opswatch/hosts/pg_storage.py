@@ -100,8 +100,8 @@ def look_at_sizes(db: Session, seen: Findings, space: FreeSpace, quota_bytes: fl
     seen.words.append(words)
     wal = float(db.rows(_WAL)[0][0] or 0)
     seen.add("wal_bytes", wal, "B")
-    for name, path, cell in db.rows(_TABLESPACES)[:ITEMS_MAX]:
-        _look_at_tablespace(seen, f"tablespace {name}", float(cell or 0), space(path) if path else None)
+    for named, path, cell in db.rows(_TABLESPACES)[:ITEMS_MAX]:
+        _look_at_tablespace(seen, f"tablespace {named}", float(cell or 0), space(path) if path else None)
     _look_at_tables(db, seen, tables)
 
 

@@ -83,7 +83,7 @@ class Reader:
         """Raises Broken, Locked, TimeIsUp."""
         names = ("page_size", "page_count", "freelist_count", "journal_mode")
         size, count, free, mode = (self._pragma(name)[0][0] for name in names)
-        return Pages(int(size), int(count), int(free), str(mode))
+        return Pages(int(str(size)), int(str(count)), int(str(free)), str(mode))
 
     def check(self, *, is_full: bool, lines_max: int = 10) -> list[str]:
         """What `integrity_check` or the quick one finds wrong; nothing when all is well. Raises what `pages` does."""
