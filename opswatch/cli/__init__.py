@@ -48,7 +48,10 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("risk", "risks:risk", "The risk ledger: what is to be dealt with, by whom, until when."),
         Entry("page-test", "page_test:page_test", "Send a marked test page and wait for its receipt."),
     ),
-    "Keep": (Entry("db", "db:db", "The store: its schema and its health."),),
+    "Keep": (
+        Entry("export", "export:export", "Hand out what happened: CSV, JSON lines, SQLite."),
+        Entry("db", "db:db", "The store: its schema, health and size; backups."),
+    ),
 }
 
 root = Root(SECTIONS)

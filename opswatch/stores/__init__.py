@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -137,6 +137,14 @@ class Store(Protocol):
         ...
 
     def incidents(self, *, include_resolved: bool = False, limit: int = 500) -> list[Incident]: ...
+
+    def each_incident(self, end: datetime) -> Iterator[Incident]:
+        """Every one that was opened before `end`, oldest first, read a page at a time."""
+        ...
+
+    def each_message(self, start: datetime, end: datetime) -> Iterator[MessageRow]:
+        """Every message promised in `[start, end)`, oldest first, read a page at a time; without its words."""
+        ...
 
     def risks(self, limit: int = 500) -> list[Risk]:
         """The newest entries of the ledger, closed ones too."""

@@ -29,6 +29,7 @@ T = TypeVar("T")
 NEVER = -1  # nothing loaded yet
 TRIES_MAX = 5  # for what is beside the head, when the database prefers another transaction
 WATCHES_PER_BATCH = 200  # a few milliseconds each: the head is held meanwhile
+HANDOUT_PAGE = 1_000
 BEGINNING, END = -(2**63), 2**63 - 1
 
 
@@ -221,6 +222,29 @@ class SqlStore:
         with self._asking() as session:
             found = session.rows("incidents_newest" if include_resolved else "incidents_open", limit=limit)
         return [decode(Incident, row["document"]) for row in found]
+
+    def each_incident(self, end: datetime) -> Iterator[Incident]:
+        """Every one that was opened before `end`, oldest first, read a page at a time."""
+        after = 0
+        while True:
+            with self._asking() as session:
+                found = session.rows("incidents_between", after=after, end=to_us(end), limit=HANDOUT_PAGE)
+            yield from (decode(Incident, row["document"]) for row in found)
+            if len(found) < HANDOUT_PAGE:
+                return
+            after = found[-1]["id"]
+
+    def each_message(self, start: datetime, end: datetime) -> Iterator[MessageRow]:
+        """Every message promised in `[start, end)`, oldest first, read a page at a time; without its words."""
+        after_at, after = to_us(start) - 1, ""
+        while True:
+            place = {"start": to_us(start), "end": to_us(end), "after_at": after_at, "after": after}
+            with self._asking() as session:
+                found = session.rows("messages_between", limit=HANDOUT_PAGE, **place)
+            yield from map(outbox.message_row, found)
+            if len(found) < HANDOUT_PAGE:
+                return
+            after_at, after = found[-1]["promised_at"], found[-1]["id"]
 
     def risks(self, limit: int = 500) -> list[Risk]:
         """The newest entries of the ledger, closed ones too."""

@@ -54,3 +54,16 @@ SELECT COUNT(*) AS unresolved FROM incidents WHERE status <> 'resolved' AND left
 
 -- timeline_newer: entries behind a position
 SELECT COUNT(*) AS entries, COUNT(DISTINCT incident) AS incidents FROM timeline WHERE position > :position
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Handing out
+
+-- incidents_between: opened before the end, oldest first
+SELECT id, document FROM incidents WHERE id > :after AND opened_at < :end ORDER BY id LIMIT :limit
+
+-- messages_between: promised in [start, end); `after` is the last one handed out before
+SELECT id, kind, purpose, incident, person, channel, promised_at, due_at, attempts, settled_at, outcome, detail
+FROM messages
+WHERE promised_at >= :start AND promised_at < :end
+    AND (promised_at > :after_at OR (promised_at = :after_at AND id > :after))
+ORDER BY promised_at, id LIMIT :limit
