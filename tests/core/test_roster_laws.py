@@ -23,7 +23,7 @@ from tests.core.roster_oracle import STEP, RosterOracle, midnight
 DAY = timedelta(days=1)
 AROUND = 3 * DAY
 NIGHTLY = "OPSWATCH_NIGHTLY" in os.environ
-EXAMPLES = 5000 if NIGHTLY else 90
+EXAMPLES = 5000 if NIGHTLY else 70
 PEOPLE = ("A", "B", "C", "D")
 CHANGES = sorted({changes(zone)[n] for zone in ZONES for n in (4, 5) if len(changes(zone)) > 5})
 
