@@ -42,7 +42,9 @@ CHANGES = frozenset(
         "page_test",
     }
 )
-KINDS = DEEDS | PAGES | CHANGES | {"triggered", "acknowledged", "message_failed", "duty_note", "node_started"}
+INSPECTIONS = frozenset({"inspected", "inspection_signed"})
+OTHERS = frozenset({"triggered", "acknowledged", "message_failed", "duty_note", "node_started"})
+KINDS = DEEDS | PAGES | CHANGES | INSPECTIONS | OTHERS
 """Kinds of entries that a duty log reads; the others may be left in the store."""
 
 AHEAD, RUNNING, CLOSED = "ahead", "running", "closed"
@@ -121,6 +123,7 @@ class DutyLog:
     changes: tuple[Entry, ...]
     notes: tuple[Entry, ...]
     not_monitored: tuple[NotMonitored, ...]
+    inspections: tuple[Entry, ...] = ()
     is_observing: bool = False  # mode observe: pages were decided and not sent
     is_cut: bool = False  # more happened than was read
 
@@ -135,7 +138,7 @@ class DutyLog:
 
     @property
     def is_blank(self) -> bool:
-        """Nothing to tell: no log is kept of a gap like that."""
+        """Nothing to tell: no log is kept of a gap like that. A round that ran by itself is in its own report."""
         return not (self.incidents or self.failures or self.changes or self.notes or self.not_monitored)
 
 
@@ -170,6 +173,7 @@ def duty_log(
         changes=tuple(entry for entry in inside if entry.kind in CHANGES and _is_about(entry, duty)),
         notes=tuple(entry for entry in inside if entry.kind == "duty_note"),
         not_monitored=not_monitored([*inside, *after], duty.start, duty.end),
+        inspections=tuple(entry for entry in inside if entry.kind in INSPECTIONS),
         is_observing=plan.mode == "observe",
         is_cut=is_cut,
     )

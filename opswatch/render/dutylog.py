@@ -321,6 +321,12 @@ def _sections(writer: Writer, log: DutyLog) -> tuple[dict[str, object], dict[str
             [_failure(writer, one) for one in log.failures],
             [key(one.person, one.channel, one.reason, one.times, one.outcome) for one in log.failures],
         ),
+        "inspections": _list(
+            writer,
+            writer.say("dutylog.inspections"),
+            [_said(writer, entry) for entry in log.inspections],
+            [key(entry.kind, entry.facts.get("run"), entry.facts.get("item")) for entry in log.inspections],
+        ),
         "changes": _list(
             writer,
             writer.say("dutylog.changes"),

@@ -80,10 +80,10 @@ def _page(door: Door, request: Request, run: str, *, said: str = "", status: int
     words = door.words(request, caller.person)
     found = _found(door, run)
     asked = f"?lang={words.language}" if "lang" in request.query_params else ""
-    say = _writer(door, words).say
-    nav = [(f"← {say('list.back')}", f"/inspections{asked}")]
+    told = _writer(door, words).say
+    nav = [(f"← {told('list.back')}", f"/inspections{asked}")]
     kinds = ("html", "md", "json")
-    nav += [(say(f"list.download_{kind}"), f"/inspections/{found.run}/report.{kind}{asked}") for kind in kinds]
+    nav += [(told(f"list.download_{kind}"), f"/inspections/{found.run}/report.{kind}{asked}") for kind in kinds]
     html = inspection_page.page(
         found,
         door.plan,
@@ -173,7 +173,8 @@ def _writer(door: Door, words: Words) -> Inspector:
 def _line(door: Door, words: Words, row: RunRow, left: int) -> RunLine:
     writer = _writer(door, words)
     by = words.person(row.by) if row.by else ""
-    own = writer.say("list.own_look") if row.told_at is None else ""
+    told = writer.say
+    own = told("list.own_look") if row.told_at is None else ""
     return RunLine(
         run=row.run,
         title=title_of(writer, row.inspection),

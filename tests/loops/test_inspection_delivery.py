@@ -10,11 +10,13 @@ import pytest
 
 from opswatch.channels import Message
 from opswatch.config import ChannelSettings, Settings, WebSettings
+from opswatch.core.events import SignInspection
 from opswatch.core.model import Secret
 from opswatch.links import Links
 from opswatch.outgoing import Composer, NotWanted
 from opswatch.playbooks import Playbooks
 from opswatch.stores import Store, open_store
+from opswatch.views import Views
 from tests.loops.test_inspections import DAY, HALF_AN_HOUR, Site, Sizes
 
 SOON = timedelta(seconds=30)
@@ -73,3 +75,14 @@ def test_a_report_that_was_forgotten_is_not_told_any_more(tmp_path: Path, kept: 
     kept.prune(site.now + 500 * DAY)
     with pytest.raises(NotWanted):
         composer(site).compose(promise, site.now)
+
+
+def test_the_duty_log_counts_the_rounds_and_who_signed(tmp_path: Path, kept: Store):
+    site = Site(tmp_path, kept, size=Sizes(50))
+    site.starts()
+    site.passes(HALF_AN_HOUR)
+    site.desk.answer(SignInspection("2026-11-17-daily", 2, "two lamps were out", by="ana"))
+    text = Views(site.desk, kept, site.tick).duty_log()
+    assert "## Inspections done" in text
+    assert "- 07:30 inspection 2026-11-17-daily done, 3 ok; 2 to sign" in text
+    assert "- 07:30 item 2 of 2026-11-17-daily signed by Ana: two lamps were out" in text
