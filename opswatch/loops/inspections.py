@@ -143,7 +143,7 @@ class Inspector:
         """What interrupts nobody goes to the ledger of risks: findings of P3, and what is on its way to a limit. What
         is there no more is closed in it."""
         now, plan = self._now(), self._desk.engine.plan
-        events = [finding(plan, line, now) for line in _for_ledger(found)]
+        events = [finding(plan, line, now, found.inspection) for line in _for_ledger(found)]
         there = {risk_key(line) for line in _for_ledger(found)}
         unseen = {(line.check, line.target) for line in found.lines if line.health is Health.UNKNOWN}
         gone = [
@@ -305,7 +305,7 @@ def risk_key(line: Line) -> str:
     return f"inspection/{line.key}"
 
 
-def finding(plan: Plan, line: Line, now: datetime) -> Event:
+def finding(plan: Plan, line: Line, now: datetime, inspection: str) -> Event:
     """What the ledger is told of one line."""
     soonest = line.soonest
     evidence: tuple[str, ...]
@@ -322,6 +322,7 @@ def finding(plan: Plan, line: Line, now: datetime) -> Event:
         key=risk_key(line),
         title=title,
         severity=severity,
+        source=f"inspection:{inspection}",
         service=line.service,
         target=line.target,
         check=line.check,

@@ -363,7 +363,7 @@ def test_findings_that_wake_nobody_go_to_the_ledger_and_leave_it(tmp_path: Path,
     with site.desk.looking() as (state, _):
         (risk,) = state.risks.values()
     assert (risk.key, risk.target, str(risk.status)) == ("inspection/size/db-1//data", "db-1", "open")
-    assert risk.title == "size/db-1//data: size is 85"
+    assert (risk.title, risk.source) == ("size/db-1//data: size is 85", "inspection:daily")
     site.passes(DAY)
     (closed,) = kept.risks()
     assert str(closed.status) == "closed"
