@@ -12,6 +12,8 @@ from opswatch.stores import Store
 
 LATE_MAX = timedelta(seconds=30)  # a deadline or message this much overdue means that nobody works on it
 ROSTER_AHEAD = timedelta(days=7)
+MB = 1e6
+ROOM_MIN = 200 * MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,14 @@ class Finding:
 def audit(desk: Desk, store: Store, now: datetime) -> list[Finding]:
     """Every question, in the order in which an answer matters. Changes nothing."""
     try:
-        return [_store(desk), _deadlines(desk, now), _messages(store, now), _rosters(desk, now), _clock(store, now)]
+        return [
+            _store(desk),
+            _size(store),
+            _deadlines(desk, now),
+            _messages(store, now),
+            _rosters(desk, now),
+            _clock(store, now),
+        ]
     except StoreUnavailable as trouble:
         return [Finding("store", False, str(trouble), "see that the store runs, has room and may be written")]
 
@@ -35,6 +44,17 @@ def audit(desk: Desk, store: Store, now: datetime) -> list[Finding]:
 def _store(desk: Desk) -> Finding:
     desk.refresh()
     return Finding("store", True, "answers")
+
+
+def _size(store: Store) -> Finding:
+    """How much of the disk it takes, and whether there is room for what an outage writes."""
+    sizes = store.sizes()
+    room = sizes.pop("room", None)
+    says = ", ".join(f"{part} {size / MB:.1f} MB" for part, size in sizes.items())
+    if room is not None and room < ROOM_MIN:
+        says = f"only {room / MB:.0f} MB are free on its disk; {says}"
+        return Finding("size", True, says, "make room now: once it is full nothing can be promised")
+    return Finding("size", True, says)
 
 
 def _deadlines(desk: Desk, now: datetime) -> Finding:
@@ -78,4 +98,7 @@ def _clock(store: Store, now: datetime) -> Finding:
     ahead = [node for node, (seen, _) in store.nodes().items() if seen > now + timedelta(seconds=2)]
     if ahead:
         return Finding("clock", False, f"{', '.join(ahead)} was seen in the future", "is NTP running on every node?")
+    jumps = [f"{node}: {facts['clock']}" for node, (_, facts) in store.nodes().items() if facts.get("clock")]
+    if jumps:
+        return Finding("clock", True, "; ".join(jumps), "see that NTP runs; look at what was due meanwhile")
     return Finding("clock", True, f"{now:%Y-%m-%d %H:%M:%S} UTC")

@@ -176,6 +176,7 @@ class Desk:
         """Take over what another process committed. Says whether there was anything."""
         with self._lock.taken():
             moved = self._store.load(self._state)
+            self._has_loaded = True
         if moved:
             self._has_moved()
         return moved

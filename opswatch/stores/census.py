@@ -56,6 +56,7 @@ def census(url: Secret | str, now: datetime) -> Census:
     shape = shape_of(url)
     with closing(databases(url, read_only=True)) as found:
         parts = sizes_of(found.main, found.samples)
+        free, _ = free, parts.pop("room", 0)
         with found.main.asking() as session:
             lately = session.rows("timeline_ends", since=to_us(now - LATELY))[0]["lately"] or 0
         with found.samples.asking() as session:
@@ -64,7 +65,7 @@ def census(url: Secret | str, now: datetime) -> Census:
     first_at = None if first is None else from_us(first)
     entries, samples = int(lately) / _days(shape.first_at, now), int(values) / _days(first_at, now)
     growth = _growth(parts, shape, entries, "timeline", "state") + _growth(parts, shape, samples, "samples", "samples")
-    return Census(found.main.place, shape, parts, parts.pop("free"), first_at, entries, samples, int(growth))
+    return Census(found.main.place, shape, parts, free, first_at, entries, samples, int(growth))
 
 
 def _growth(parts: Mapping[str, int], shape: Shape, per_day: float, table: str, part: str) -> float:

@@ -10,7 +10,8 @@ from opswatch.stores.sqlite import SqliteDatabase
 
 
 def sizes_of(main: Database, samples: Database) -> dict[str, int]:
-    """Bytes of `state`, `samples` and `log`, and of `free`: what waits within them to be used again."""
+    """Bytes of `state`, `samples` and `log`; of `free`: what waits within them to be used again; of `room` on their disk
+    (not known for PostgreSQL, whose disk may be elsewhere)."""
     if isinstance(main, SqliteDatabase) and isinstance(samples, SqliteDatabase):
         first, second = main.sizes(), samples.sizes()
         return {
@@ -18,6 +19,7 @@ def sizes_of(main: Database, samples: Database) -> dict[str, int]:
             "samples": second["file"],
             "log": first["log"] + second["log"],
             "free": first["free"] + second["free"],
+            "room": first["room"],
         }
     of_state, of_samples = _tables()
     state, values = main.sizes(of_state), samples.sizes(of_samples)

@@ -364,8 +364,8 @@ class SqlStore:
         return gone
 
     def sizes(self) -> dict[str, int]:
-        """Bytes on disk, by what they are for: `state`, `samples`, `log`, and `free` for those of them that wait to be
-        used again."""
+        """Bytes on disk, by what they are for: `state`, `samples`, `log`; `free` for those of them that wait to be used
+        again; `room` is left on the disk, where that is known."""
         from opswatch.stores.sizes import sizes_of  # Late: it looks into an empty store to learn what there is.
 
         return sizes_of(self._database, self._samples_database)

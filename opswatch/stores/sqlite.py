@@ -114,13 +114,14 @@ class SqliteDatabase:
             return [str(row[0]) for row in connection.execute(queries("sqlite.sql")["tables"])]
 
     def sizes(self, tables: Sequence[str] = ()) -> dict[str, int]:
-        """Bytes of the file, of its log, and of what waits in the file to be used again."""
+        """Bytes of the file, of its log, of what waits in the file to be used again, and of room on its disk."""
         own = queries("sqlite.sql")
         with self._readers.taken() as connection, self._in_words():
             pages, free, each = (
                 int(connection.execute(own[name]).fetchone()[0]) for name in ("pages", "pages_free", "page_bytes")
             )
-        return {"file": pages * each, "log": _bytes_of(f"{self._path}-wal"), "free": free * each}
+        log = _bytes_of(f"{self._path}-wal")
+        return {"file": pages * each, "log": log, "free": free * each, "room": _room(self._path)}
 
     def give_back(self) -> None:
         """Cut the log when a storm has left it long, and a few free pages off the file. Only the daemon's writer does:
@@ -255,6 +256,14 @@ def _bytes_of(path: str) -> int:
         return Path(path).stat().st_size
     except OSError:
         return 0
+
+
+def _room(path: str) -> int:
+    try:
+        disk = os.statvfs(Path(path).absolute().parent)
+    except OSError:
+        return 0
+    return disk.f_bavail * disk.f_frsize
 
 
 def _close(connection: sqlite3.Connection) -> None:
