@@ -117,9 +117,17 @@ def _said_already(m: Moment, incident: Incident, command: _OnIncident) -> bool:
             m.done("not_acknowledged", incident=incident.number)
         case Reopen() if incident.status is not Status.RESOLVED:
             m.done("not_resolved", incident=incident.number)
+        case Reassign(to=to) if _is_asked_already(incident, to):
+            m.done("reassigned", incident=incident.number, to=to.partition(":")[2], until=incident.promised_for)
         case _:
             return False
     return True
+
+
+def _is_asked_already(incident: Incident, to: str) -> bool:
+    """Whether it was given to them, and they still have the time they were given to answer."""
+    is_waiting = incident.level == 0 and incident.level_until is not None
+    return is_waiting and incident.reason is PageReason.REASSIGNED and incident.owner == to.removeprefix("person:")
 
 
 def _acknowledge(m: Moment, incident: Incident, command: Acknowledge) -> Incident:
@@ -178,8 +186,12 @@ def _snooze(m: Moment, incident: Incident, command: Snooze) -> Incident | None:
     return incident
 
 
-def _escalate(m: Moment, incident: Incident, command: Escalate) -> Incident:
-    """The next rung, now; from the top, the top again."""
+def _escalate(m: Moment, incident: Incident, command: Escalate) -> Incident | None:
+    """The next rung, now; from the top, the top again. Refused where the priority pages nobody: whoever escalates
+    believes that somebody is being woken."""
+    if m.plan.rule(incident.priority).interrupt == "never":
+        m.refuse("never_interrupts", incident=incident.number, priority=str(incident.priority))
+        return None
     rungs = len(escalation.policy_of(m.plan, incident.policy).levels)
     level = min(incident.level + 1, rungs) if incident.level else 1
     m.record("escalated", incident=incident.number, by=command.by, door=command.door, level=level)
@@ -219,7 +231,8 @@ def _reassign(m: Moment, incident: Incident, command: Reassign) -> Incident | No
     )
     incidents.noted(m, incident, "reassigned")
     incident = escalation.page_directly(m, incident, (command.to,), PageReason.REASSIGNED)
-    return replace(incident, level_until=m.now + wait, reachable=())
+    pages_nobody = m.plan.rule(incident.priority).interrupt == "never"  # Then no ladder waits for their answer.
+    return replace(incident, level_until=None if pages_nobody else m.now + wait, reachable=())
 
 
 def _note(m: Moment, incident: Incident, command: Note) -> Incident | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from opswatch.core.calendars import parse_window
+from opswatch.core.effects import Done, Refuse
 from opswatch.core.events import Escalate, Reassign, Resolve, SetPriority, Snooze, Tick, Unack
 from opswatch.core.model import Health, PageReason, Priority, Role, Secret, Status
 from opswatch.core.plan import Level, NotifyStep, Policy, Pool, PriorityRule, Roster, Route, When
@@ -254,6 +255,41 @@ def test_reassigning_pages_that_person_and_climbs_if_they_do_not_answer():
     assert (story.paged(), story.last_page().reason) == (["bo"], PageReason.REASSIGNED)
     story.passes(minutes=5)
     assert story.paged() == ["ana"]
+
+
+def test_escalating_what_interrupts_nobody_is_refused_instead_of_promising_pages_that_never_come():
+    story = Story(two_levels())
+    story.fails("db")
+    story.says(SetPriority(1, Priority.P3, by="ana"))
+    story.paged()
+    answer = story.says(Escalate(1, by="ana"))
+    assert (type(answer), answer.key) == (Refuse, "never_interrupts")
+    assert (story.paged(), story.incident().priority) == ([], Priority.P3)
+
+
+def test_reassigning_what_interrupts_nobody_starts_no_ladder():
+    story = Story(two_levels())
+    story.fails("db")
+    story.says(SetPriority(1, Priority.P3, by="ana"))
+    story.paged()
+    story.says(Reassign(1, "person:bo", by="ana"))
+    story.passes(hours=6)
+    assert story.incident().owner == "bo"
+    assert story.paged() == []
+    assert not {"level_empty", "ladder_ended"} & set(story.kinds(1))
+
+
+def test_reassigning_twice_pages_once():
+    story = Story(two_levels())
+    story.fails("db")
+    story.paged()
+    story.says(Reassign(1, "person:bo", by="ana"))
+    assert isinstance(story.says(Reassign(1, "person:bo", by="ana")), Done)
+    assert story.paged() == ["bo"]
+    story.passes(minutes=5)
+    story.paged()
+    story.says(Reassign(1, "person:bo", by="ana"))  # They did not answer and the ladder goes on: now it is said anew.
+    assert story.paged() == ["bo"]
 
 
 def test_snoozing_stops_pages_until_it_ends():
