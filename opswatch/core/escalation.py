@@ -15,6 +15,7 @@ from opswatch.core.moment import Moment
 from opswatch.core.plan import Level, Plan, Policy, Route
 from opswatch.core.state import DueStep, Incident
 
+NOW = timedelta(0)
 RELOOK = timedelta(hours=24)
 KEEP_RESOLVED = timedelta(hours=24)
 ADMINS_ONLY = "admins"
@@ -249,20 +250,30 @@ def page_directly(m: Moment, incident: Incident, names: Iterable[str], reason: P
 
 
 def again_louder(m: Moment, incident: Incident) -> Incident:
-    """The priority rose while nobody had acknowledged: everybody already paged gets its steps now, on this level."""
-    people = tuple(dict.fromkeys(person for person, _ in incident.paged))
-    if not people or incident.level == 0:
+    """The priority rose while nobody had acknowledged: everybody already paged gets its steps now, on this level; so
+    does whom the lower priority held until morning."""
+    paged = dict.fromkeys(person for person, _ in incident.paged)
+    if not paged or incident.level == 0:
         return start(m, incident, PageReason.RAISED)
+    waiting = _not_yet_paged(m, incident)
     policy = policy_of(m.plan, incident.policy)
     rung = policy.levels[min(incident.level, len(policy.levels)) - 1]
     m.effects.append(Withdraw(incident.number, None, "raised"))
     incident = replace(incident, climb=incident.climb + 1, steps=(), level_until=m.now + rung.wait)
-    for person_id in people:
-        person = m.plan.people.get(person_id)
-        called = person and reach.call(m, person, incident.priority, None, timedelta(0))
-        if called:
+    again = [reach.call(m, m.plan.people[one], incident.priority, None, NOW) for one in paged if one in m.plan.people]
+    for called in (*again, *waiting):
+        if called is not None:
             incident = _page_person(m, incident, called, PageReason.RAISED)
     return incident
+
+
+def _not_yet_paged(m: Moment, incident: Incident) -> list[reach.Called]:
+    """Whose first page of this level is still to come: held people, and reserves whose turn it is not."""
+    policy = policy_of(m.plan, incident.policy)
+    is_in_fallback = incident.level > len(policy.levels)
+    names = (policy.fallback or m.plan.admins()) if is_in_fallback else policy.levels[incident.level - 1].page
+    people = {step.person for step in incident.steps} - {person for person, _ in incident.paged}
+    return [called for called in reach.resolve(m, names, incident.priority).people if called.person in people]
 
 
 def follow_plan(m: Moment, incident: Incident) -> Incident:

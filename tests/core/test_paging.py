@@ -349,6 +349,16 @@ def test_a_rise_pages_those_already_paged_with_the_new_prioritys_steps():
     assert (story.last_page().contact, story.last_page().reason) == ("phone", PageReason.RAISED)
 
 
+def test_a_rise_lets_go_whom_the_lower_priority_held_until_morning():
+    bo = replace(person("bo"), day=parse_window(None, "08:00", "22:00"), timezone="Europe/Berlin")
+    story = Story(two_levels(people=(person("ana"), bo, person("lead", role=Role.ADMIN))))
+    story.cannot_tell("db")  # P2
+    story.passes(minutes=5)
+    assert story.paged() == ["ana"]  # Level 2 has begun, and waits for Bo's day.
+    story.says(SetPriority(1, Priority.P0, by="ana"))
+    assert story.paged() == ["ana", "bo"]
+
+
 def test_a_rise_breaks_an_acknowledgement_and_pages_owner_and_level_one():
     story = Story(two_levels())
     story.fails("db")
