@@ -33,6 +33,7 @@ from opswatch.stores import Store
 
 ATTEMPTS_MAX = 20
 RACES_MAX = 2
+FLUSHED_AT_ONCE = 200  # a few milliseconds each: nobody decides meanwhile
 TO_BE_WRITTEN = (Record, Page, Update, Notice, Announce, Withdraw, Settle, Postpone)
 """Effects that must be committed even where no state follows from them."""
 
@@ -152,18 +153,23 @@ class Desk:
                 self._unsaved[key] = watch
 
     def flush(self) -> int:
-        """Save what checks remember, in one batch beside the head; how many were saved."""
+        """Save what checks remember, beside the head, in short batches; how many were saved. Raises StoreUnavailable.
+
+        Nobody decides while a batch is on its way: it would bring back what a check remembered before it failed.
+        """
         with self._lock.taken():
-            batch, self._unsaved = self._unsaved, {}
-        if not batch:
-            return 0
-        try:
-            self._store.save_watches(batch)
-        except Exception:
+            waiting = list(self._unsaved)
+        saved = 0
+        for start in range(0, len(waiting), FLUSHED_AT_ONCE):
             with self._lock.taken():
-                self._unsaved = {**batch, **self._unsaved}
-            raise
-        return len(batch)
+                keys = waiting[start : start + FLUSHED_AT_ONCE]
+                batch = {key: self._unsaved[key] for key in keys if key in self._unsaved}
+                if batch:
+                    self._store.save_watches(batch)
+                for key in batch:
+                    del self._unsaved[key]
+            saved += len(batch)
+        return saved
 
     def reload(self, engine: Engine) -> None:
         """Decide by a new plan from now on; the state stays."""

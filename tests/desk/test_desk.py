@@ -10,8 +10,9 @@ import pytest
 from opswatch.core.effects import Done, Refuse
 from opswatch.core.engine import Engine
 from opswatch.core.events import Acknowledge, NodeStarted, Note, Observed, Tick
-from opswatch.core.model import Failure, Status, Verdict
+from opswatch.core.model import Failure, Health, Status, Verdict
 from opswatch.desk import Desk
+from opswatch.errors import StoreUnavailable
 from opswatch.sim import laws
 from opswatch.stores import Store, open_store
 from tests.story import two_levels
@@ -87,6 +88,45 @@ def test_what_checks_remember_survives_a_restart(store_url, clock):
     with again.looking() as (state, _):
         assert state.watches["db/db-1"].seen_at == clock.now
     second.close()
+
+
+def test_a_slow_save_never_brings_back_what_a_check_remembered_before_it_failed(store_url, clock, monkeypatch):
+    """Else a restart would find an alert whose check remembers no failure, and call it recovered."""
+    store = open_store(store_url)
+    store.migrate()
+    desk = a_desk(store, clock)
+    recovers(desk, clock)
+    save, failing = store.save_watches, threading.Thread(target=fails, args=(desk, clock))
+
+    def slowly(batch):
+        failing.start()
+        failing.join(0.2)  # It may get in between, or wait until the batch is saved.
+        save(batch)
+
+    monkeypatch.setattr(store, "save_watches", slowly)
+    desk.flush()
+    failing.join()
+    store.close()
+    again = a_desk(second := open_store(store_url), clock)
+    again.refresh()
+    with again.looking() as (state, _):
+        assert state.watches["db/db-1"].confirmed is Health.CRIT
+    second.close()
+
+
+def test_a_save_that_failed_is_tried_again_with_what_is_true_by_then(store, clock, monkeypatch):
+    desk = a_desk(store, clock)
+    recovers(desk, clock)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "save_watches", unavailable)
+        with pytest.raises(StoreUnavailable):
+            desk.flush()
+    fails(desk, clock)  # Committed with what the check remembers now.
+    assert desk.flush() == 0
+
+
+def unavailable(batch):
+    raise StoreUnavailable("away")
 
 
 def test_the_ladder_climbs_at_the_stored_instant_across_a_restart(store_url, clock):
