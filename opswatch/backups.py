@@ -198,6 +198,7 @@ def restore(file: Path, into: Destination, now: datetime, *, force: bool = False
 
     Raises BadBackup; OpswatchError when a daemon runs on it; WouldLose, unless `force`, when it holds anything.
     """
+    _refuse_newer(file, into)
     bench = into.file.parent if into.file else into.data_dir  # the store's own disk: it is put in place by renaming
     home = into.data_dir or bench
     for folder in (bench, home):
@@ -214,6 +215,14 @@ def restore(file: Path, into: Destination, now: datetime, *, force: bool = False
         facts = {"made_at": manifest.made_at.isoformat(), "position": manifest.position, "node": manifest.node}
         backup.note(into.store, "restored", now, facts)
         return Restored(manifest, tuple(migrated), tuple(aside))
+
+
+def _refuse_newer(file: Path, into: Destination) -> None:
+    """Into PostgreSQL rows are carried by the columns that this release knows; a SQLite file goes as it is."""
+    schema = archive.manifest_of(file).schema
+    if into.file is None and (unknown := backup.unknown_migrations(schema)):
+        words = f"{file}: is of a newer release ({', '.join(unknown)}): restore it with that one, or into SQLite"
+        raise BadBackup(words)
 
 
 def _sound(file: Path, folder: Path) -> tuple[Manifest, list[str]]:

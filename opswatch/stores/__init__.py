@@ -245,8 +245,8 @@ class Store(Protocol):
         ...
 
     def sizes(self) -> dict[str, int]:
-        """Bytes on disk by what they are for: `state`, `samples`, `log`; `free` of them wait to be used again; `room` is
-        left on the disk, where that is known."""
+        """Bytes on disk by what they are for: `state`, `samples`, `log`; `free` of them wait to be used again; `room`
+        is left on the disk, where that is known."""
         ...
 
     def missing_migrations(self) -> list[str]:

@@ -7,7 +7,7 @@ on any machine, and put back into either kind of database.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -129,6 +129,13 @@ def shape_of_copy(folder: Path) -> Shape:
     return shape_of(f"sqlite:{folder / NAME}")
 
 
+def unknown_migrations(schema: Iterable[str]) -> list[str]:
+    """Those of a schema that this release has never heard of. What only PostgreSQL needed does not count."""
+    with closing(opened("sqlite::memory:")) as known:
+        ours = set(known.migrate())
+    return sorted(name for name in set(schema) - ours if not name.endswith(".postgres"))
+
+
 def note(url: Secret | str, kind: str, now: datetime, facts: Mapping[str, object]) -> None:
     """Add a line to the timeline of the store at `url`. For a store that nobody else uses. Raises StoreUnavailable."""
     with closing(opened(url)) as store:
@@ -171,15 +178,12 @@ def _leave_log(folder: Path) -> None:
 
 def _refuse_other_schema(found: Databases) -> None:
     """Rows are copied by the columns that this release knows: an older or newer schema would lose some."""
-    store = store_over(found)
-    with closing(opened("sqlite::memory:")) as known:
-        ours = set(known.migrate())
-    with found.main.asking() as session:
-        theirs = {str(row["name"]) for row in session.rows("migrations_applied")}
-    if missing := store.missing_migrations():
+    if missing := store_over(found).missing_migrations():
         raise OpswatchError(f"the store lacks {', '.join(missing)}: run opswatch db migrate, then try again")
-    if unknown := {name for name in theirs - ours if not name.endswith(".postgres")}:
-        raise OpswatchError(f"the store is newer than this opswatch ({', '.join(sorted(unknown))}): use its release")
+    with found.main.asking() as session:
+        theirs = [str(row["name"]) for row in session.rows("migrations_applied")]
+    if unknown := unknown_migrations(theirs):
+        raise OpswatchError(f"the store is newer than this opswatch ({', '.join(unknown)}): use its release")
 
 
 def _shape(found: Databases) -> Shape:

@@ -56,7 +56,8 @@ def census(url: Secret | str, now: datetime) -> Census:
     shape = shape_of(url)
     with closing(databases(url, read_only=True)) as found:
         parts = sizes_of(found.main, found.samples)
-        free, _ = free, parts.pop("room", 0)
+        free = parts.pop("free")
+        parts.pop("room", None)
         with found.main.asking() as session:
             lately = session.rows("timeline_ends", since=to_us(now - LATELY))[0]["lately"] or 0
         with found.samples.asking() as session:

@@ -10,8 +10,8 @@ from opswatch.stores.sqlite import SqliteDatabase
 
 
 def sizes_of(main: Database, samples: Database) -> dict[str, int]:
-    """Bytes of `state`, `samples` and `log`; of `free`: what waits within them to be used again; of `room` on their disk
-    (not known for PostgreSQL, whose disk may be elsewhere)."""
+    """Bytes of `state`, `samples` and `log`; of `free`: what waits within them to be used again; of `room` on their
+    disk (not known for PostgreSQL, whose disk may be elsewhere)."""
     if isinstance(main, SqliteDatabase) and isinstance(samples, SqliteDatabase):
         first, second = main.sizes(), samples.sizes()
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import sqlite3
@@ -23,6 +24,7 @@ POLL_S = 0.05  # a commit by the command line is seen within this
 MEMORY = ":memory:"
 STEP_PAGES = 256  # a megabyte of a copy, then a breath: the pager's own writes come first
 STEP_PAUSE_S = 0.002
+SYNC_STEPS = 4
 LOG_BYTES_KEPT = 16 * 1024 * 1024
 FREE_PAGES_KEPT = 1024  # a file that must grow again tomorrow need not shrink today
 _PAUSE = threading.Event()  # never set: a pause
@@ -96,7 +98,7 @@ class SqliteDatabase:
                 target = sqlite3.connect(path, isolation_level=None)
                 try:
                     target.execute(own["synchronous_off"])
-                    connection.backup(target, pages=STEP_PAGES, progress=lambda *_: _breathe())
+                    connection.backup(target, pages=STEP_PAGES, progress=_breather(path))
                     target.execute(own["journal_alone"])
                 finally:
                     target.close()
@@ -245,6 +247,23 @@ def _connect(name: str, *, uri: bool, wait_s: float = BUSY_S) -> sqlite3.Connect
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _breather(path: Path) -> Callable[[int, int, int], None]:
+    """Between two steps of a copy. It is written to the disk a little at a time: all of it at the end would hold up the
+    pager's own syncs on the same disk."""
+    steps = itertools.count(1)
+
+    def between(status: int, left: int, whole: int) -> None:
+        if next(steps) % SYNC_STEPS == 0:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        _breathe()
+
+    return between
 
 
 def _breathe() -> None:

@@ -214,6 +214,19 @@ def test_a_state_that_its_timeline_does_not_tell_is_refused(house: House, tmp_pa
     assert not (tmp_path / "other.tar.gz").exists()
 
 
+def test_of_a_newer_release_nothing_is_lost_on_the_way(house: House, tmp_path: Path):
+    with closing(databases(house.url)) as found, found.main.writing() as session:
+        session.run("migration_claim", name="0099_from_tomorrow", digest="x")
+    if found.dialect == "postgres":
+        with pytest.raises(OpswatchError, match="newer than this opswatch"):
+            house.backs_up(tmp_path / "kept.tar.gz")
+        return
+    file = house.backs_up(tmp_path / "kept.tar.gz").file
+    with pytest.raises(BadBackup, match="newer release"):
+        backups.restore(file, Destination(Secret("postgresql://nobody@127.0.0.1:1/none"), None), house.now)
+    backups.restore(file, empty_house(tmp_path), house.now)
+
+
 def test_what_would_be_lost_is_named_first(house: House, tmp_path: Path):
     file = house.backs_up(tmp_path / "kept.tar.gz").file
     before = len(told(house.url))
