@@ -17,7 +17,7 @@ import pytest
 
 from opswatch.core.model import Health, Secret, UnknownReason
 from tests import servers
-from tests.probes.looks import all_text, failure, is_good, look, module, value
+from tests.probes.looks import all_text, failure, is_good, look, value
 
 needs_postgres = pytest.mark.needs("postgres")
 
