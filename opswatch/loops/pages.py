@@ -183,8 +183,28 @@ class Reports(Loop):
                 self._batch.append(self._come_in.get_nowait())
             except queue.Empty:
                 break
-        self._desk.apply_many(self._batch)
+        self._take_in()
         self._batch = []
+
+    def _take_in(self) -> None:
+        try:
+            self._desk.apply_many(self._batch)
+        except OpswatchError:
+            raise
+        except Exception:  # A mistake of ours about one of them: it must not hold up the others, nor every sender.
+            log.exception("receipts not taken in together", receipts=len(self._batch))
+            self._take_in_singly()
+
+    def _take_in_singly(self) -> None:
+        while self._batch:
+            try:
+                self._desk.apply(self._batch[0])
+            except OpswatchError:
+                raise  # It and the others wait for the store.
+            except Exception:  # Its lease runs out, and its message is sent again: twice is better than never.
+                log.exception("receipt not taken in", receipt=type(self._batch[0]).__name__)
+                metrics.loop_errors_total.labels(loop=self.name).inc()
+            del self._batch[0]
 
     def join(self, timeout_s: float) -> bool:
         """What came in is written before it ends."""

@@ -10,7 +10,7 @@ import pytest
 
 from opswatch.channels import Message, Receipt
 from opswatch.core.engine import Engine
-from opswatch.core.events import Acknowledge, Observed
+from opswatch.core.events import Acknowledge, MessageSent, Observed, Tick
 from opswatch.core.model import Failure, Role, Verdict
 from opswatch.desk import Desk
 from opswatch.errors import DeliveryError
@@ -177,8 +177,6 @@ def test_a_slow_vendor_holds_up_only_its_own_sender(post):
     office.fails()
     office.until(lambda: bool(office.carried))
     office.now += timedelta(minutes=5)
-    from opswatch.core.events import Tick
-
     office.desk.apply(Tick())
     office.until(lambda: office.store.message("1/1/1/2/bo/1") is not None)
     office.until(lambda: office.store.message("1/1/1/2/bo/1").outcome == "delivered")
@@ -203,3 +201,21 @@ def test_a_channel_with_a_mistake_is_a_way_that_does_not_work_now(post):
     office.until(lambda: "page_failed" in office.kinds())
     failed = office.store.timeline(kinds=["page_failed"])[0].entry
     assert (failed.facts["reason"], failed.facts["permanent"]) == ("KeyError: 'ts'", False)
+
+
+def test_a_receipt_that_nobody_can_take_in_holds_up_no_other(post):
+    office = post(lambda promise: Receipt())
+    whole = office.desk.apply_many
+
+    def stumbles(events):
+        if any(isinstance(event, MessageSent) and event.person == "ana" for event in events):
+            raise ZeroDivisionError("a mistake of ours")
+        return whole(events)
+
+    office.desk.apply_many = stumbles
+    office.fails()
+    office.until(lambda: "1/1/1/1/ana/1" in [carried[0] for carried in office.carried])
+    office.now += timedelta(minutes=5)
+    office.desk.apply(Tick())
+    office.until(lambda: "page_delivered" in office.kinds())
+    assert office.store.timeline(kinds=["page_delivered"])[0].entry.facts["person"] == "bo"
