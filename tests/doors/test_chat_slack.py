@@ -255,7 +255,7 @@ def test_an_envelope_that_is_delivered_twice_is_done_once(slack, house, door):
     for retry in range(3):
         slack.say("U1", "C1", "note: rebuilt", thread_ts=CARD.ts, ts="8.8", retry_attempt=retry)
     assert nothing_more(slack, house, door) == [events.Note(142, "rebuilt", by="ana", door="slack")]
-    slack.wait(lambda: len(slack.acked) == 4)
+    slack.wait(lambda: len(slack.acked) >= 4)  # A late one of the test before may be among them.
 
 
 def test_two_presses_are_two_sentences(slack, house, door):
