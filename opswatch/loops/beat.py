@@ -93,7 +93,7 @@ class Beat(Loop):
             for part, size in self._store.sizes().items():
                 if part != "room":
                     metrics.store_bytes.labels(part=part).set(size)
-        self._ping(now, standing_still)
+        self._ping(now)
         self._roll_up(now)
         self._prune(now)
 
@@ -139,13 +139,13 @@ class Beat(Loop):
         metrics.pages_paused.set(float(paused))
         metrics.pages_pending.set(self._store.pending())
 
-    def _ping(self, now: datetime, standing_still: Sequence[str]) -> None:
+    def _ping(self, now: datetime) -> None:
         """Tell the outside watcher that all is well, only when it is. In a thread: its network may be slow."""
         deadman = self._deadman()
         if deadman is None or (self._pinged_at is not None and now - self._pinged_at < deadman.every):
             return
         self._pinged_at = now
-        if standing_still or any(not finding.is_ok for finding in self.findings):
+        if self.problems:
             metrics.deadman_pings_total.labels(outcome="withheld").inc()
             log.warning("dead-man ping withheld", reason="; ".join(self.problems))
             return
