@@ -121,7 +121,18 @@ class Door:
 
     def say(self, command: Command, *, as_json: bool = False) -> bool:
         """Give a command to the desk and show its answer: whether it was done."""
-        return self.show_answer(self.office().desk.answer(command), as_json=as_json)
+        is_done = self.show_answer(self.office().desk.answer(command), as_json=as_json)
+        if is_done and not as_json:
+            self._warn_if_nobody_pages(command)
+        return is_done
+
+    def _warn_if_nobody_pages(self, command: Command) -> None:
+        """Whoever wants somebody paged must not believe it is done where no daemon lives to do it."""
+        from opswatch.core.events import Escalate, Open, Reassign, Reopen, Unack
+
+        wants_pages = isinstance(command, Escalate | Open | Reassign | Reopen | Unack)
+        if wants_pages and not self.office().views.status().is_alive:
+            click.echo("warning: no opswatch daemon lives: nobody is paged until one runs (opswatch run)", err=True)
 
     def show_answer(self, answer: Done | Refuse, *, as_json: bool = False) -> bool:
         """In the speaker's language, on standard output when it was done, else on standard error."""

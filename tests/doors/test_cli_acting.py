@@ -335,6 +335,17 @@ def test_a_test_page_without_a_daemon_waits_and_says_so(terminal: Terminal):
     assert answer["outcome"] is None
 
 
+@pytest.mark.parametrize("line", [("open", "--service", "orders", "shop is down"), ("escalate", "1")])
+def test_who_wants_somebody_paged_is_told_when_no_daemon_lives_to_do_it(terminal: Terminal, line: tuple[str, ...]):
+    terminal.fails()
+    said = terminal.says(*line)
+    assert said.code == 0
+    assert "no opswatch daemon lives: nobody is paged" in said.err
+    with terminal.office() as office:
+        office.store.beat("here", office.now(), {})
+    assert terminal.says(*line).err == ""
+
+
 def test_a_test_page_needs_a_way(terminal: Terminal):
     said = terminal.says("page-test", "bo", "--contact", "pigeon")
     assert said.code == 1
