@@ -14,7 +14,19 @@ from tests.doors.terminal import Terminal
 ASKED_FOR = {
     *("run", "init", "config", "status", "doctor", "list", "show", "ack", "unack", "resolve", "reopen", "snooze"),
     *("escalate", "reassign", "note", "priority", "open", "who", "roster", "override", "silence", "pause", "checks"),
-    *("explain", "simulate", "inspect", "page-test", "dutylog", "handoff", "postmortem", "risk", "review", "db"),
+    *(
+        "explain",
+        "simulate",
+        "inspect",
+        "page-test",
+        "dutylog",
+        "handoff",
+        "postmortem",
+        "risk",
+        "review",
+        "db",
+        "export",
+    ),
     "completion",
 }
 
