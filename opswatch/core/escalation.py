@@ -300,20 +300,24 @@ def _is_climbing(incident: Incident) -> bool:
 def lowered(m: Moment, incident: Incident) -> Incident:
     """A person lowered the priority: pages that the new one would not send are cancelled; the ladder goes on where it
     stands, unless the new priority never interrupts."""
-    m.effects.append(Withdraw(incident.number, None, "lowered"))
     if m.plan.rule(incident.priority).interrupt == "never":
+        m.effects.append(Withdraw(incident.number, None, "lowered"))
         return replace(incident, steps=(), level=0, level_until=None, reachable=())
-    kept = tuple(step for step in incident.steps if _still_sent(m, incident, step))
+    unwanted = tuple(dict.fromkeys(who for who, way in incident.paged if not _is_sent(m, incident, who, way, m.now)))
+    if unwanted:
+        m.effects.append(Withdraw(incident.number, unwanted, "lowered"))
+    kept = tuple(step for step in incident.steps if _is_sent(m, incident, step.person, step.contact, step.at))
     rungs = len(policy_of(m.plan, incident.policy).levels)
     return replace(incident, steps=kept, level=min(incident.level, rungs + 1))
 
 
-def _still_sent(m: Moment, incident: Incident, step: DueStep) -> bool:
-    person = m.plan.people.get(step.person)
-    if person is None or all(rule.contact != step.contact for rule in reach.rules_of(person, incident.priority)):
+def _is_sent(m: Moment, incident: Incident, name: str, contact: str, at: datetime) -> bool:
+    """Whether the incident's priority, as it is now, would interrupt this person this way at `at`."""
+    person = m.plan.people.get(name)
+    if person is None or all(rule.contact != contact for rule in reach.rules_of(person, incident.priority)):
         return False
-    release = reach.released(m, person, incident.priority, step.at)
-    return release is not None and release <= step.at
+    release = reach.released(m, person, incident.priority, at)
+    return release is not None and release <= at
 
 
 def stop(m: Moment, incident: Incident) -> Incident:

@@ -412,6 +412,15 @@ def test_lowering_by_hand_cancels_pages_the_new_priority_would_not_send():
     assert not story.pending
 
 
+def test_lowering_by_hand_keeps_a_page_on_its_way_that_the_new_priority_sends_too():
+    story = Story(two_levels())
+    story.fails("db")
+    story.says(SetPriority(1, Priority.P2, by="bo"))
+    assert list(story.pending) == ["1/1/1/1/ana/1"]
+    story.says(SetPriority(1, Priority.P3, by="bo"))
+    assert not story.pending
+
+
 def test_every_incident_keeps_a_deadline_for_ever():
     story = Story(two_levels(people=(person("ana", role=Role.ADMIN),), policies={}, routes=()))
     story.fails("db")
