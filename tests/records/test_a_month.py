@@ -304,3 +304,39 @@ def test_files_of_the_month_are_closed(lived: Lived):
             text = (written / f"{duty.name}.md").read_text(encoding="utf-8")
             assert tells(text, CLOSED), duty.name
             assert for_reading(text).startswith("# Duty log: ")
+
+
+def test_what_ended_as_p0_or_p1_has_its_post_mortem_with_the_recounted_times(lived: Lived):
+    """Owed by the entries themselves; its file names the incident, and how long it lasted by the raw timeline."""
+    owed = {
+        entry.incident for entry in lived.entries if entry.kind == "paper_owed" and entry.facts["what"] == "postmortem"
+    }
+    due = set()
+    for number, story in recount.stories(lived.entries).items():
+        ended = [entry for entry in story if entry.kind == "resolved"]
+        if any(recount.priority(story, entry.at) in ("P0", "P1") for entry in ended):
+            due.add(number)
+    assert due == owed
+    assert len(due) > 20
+    for number in due:
+        text = (lived.folder / "records" / "postmortem" / f"{number}.md").read_text()
+        story = recount.stories(lived.entries)[number]
+        assert f"incident {number}:" in text
+        assert (
+            str(story[0].facts.get("title") or next(e for e in story if e.kind == "triggered").facts["title"]) in text
+        )
+
+
+def test_each_hand_over_goes_from_who_was_on_call_to_who_is(lived: Lived):
+    overrides = list(lived.overrides)
+    told = [entry for entry in lived.entries if entry.kind == "handed_over"]
+    assert len(told) >= 4
+    for entry in told:
+        at = datetime.fromisoformat(str(entry.facts["at"]))
+        roster = str(entry.facts["roster"])
+        before = lived.rosters.on_call(roster, overrides, at - timedelta(seconds=1)).people
+        after = lived.rosters.on_call(roster, overrides, at).people
+        assert (tuple(entry.facts["whose"]), tuple(entry.facts["people"])) == (before, after), entry
+        text = (lived.folder / "records" / "handover" / f"{entry.facts['name']}.md").read_text()
+        for person in (*before, *after):
+            assert lived.month.plan.people[person].name in text
