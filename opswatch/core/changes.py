@@ -123,6 +123,16 @@ class State:
         self.started_at = changes.started_at or self.started_at
         self.fresh_until = changes.fresh_until or self.fresh_until
 
+    def due_keys(self, now: datetime) -> list[str]:
+        """What a Tick at `now` will look at: `incident 142`, `alert disk/db-1`, `paper 7`, `risk 3`."""
+        deadlines: tuple[tuple[str, Deadlines[int] | Deadlines[str]], ...] = (
+            ("alert", self.alert_deadlines),
+            ("incident", self.incident_deadlines),
+            ("paper", self.paper_deadlines),
+            ("risk", self.risk_deadlines),
+        )
+        return [f"{kind} {key}" for kind, of_kind in deadlines for key in of_kind.due(now)]
+
     def _put_alert(self, key: str, alert: Alert | None) -> None:
         before = self.alerts.get(key)
         _put(self.alerts, key, alert)

@@ -108,7 +108,7 @@ class Engine:
             case Inspected():
                 rounds.inspected(m, event)
             case Tick():
-                self._tick(m)
+                self._tick(m, event)
             case Command():
                 commands.run(m, event)
             case MessageSent():
@@ -141,29 +141,31 @@ class Engine:
         if check is not None and event.target in self._watched[check.id]:
             alerts.observe(m, check, event.target, event.verdict, event.norms)
 
-    def _tick(self, m: Moment) -> None:
+    def _tick(self, m: Moment, tick: Tick) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""
+        state = m.draft.state
         if any(silence.ends_at <= m.now for silence in m.draft.silences()):
             arrangements.forget_expired(m)
         if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
             m.record("unpaused")
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
-        freshness.look(m)
-        for key in m.draft.state.alert_deadlines.due(m.now):
-            alert = m.draft.alert(key)
+        if tick.only is None:
+            freshness.look(m)
+        for key in state.alert_deadlines.due(m.now):
+            alert = m.draft.alert(key) if tick.looks_at(f"alert {key}") else None
             if alert is not None and alert.wake_at is not None and alert.wake_at <= m.now:
                 alerts.due(m, alert)
-        due = [m.draft.incident(number) for number in m.draft.state.incident_deadlines.due(m.now)]
+        due = [m.draft.incident(n) for n in state.incident_deadlines.due(m.now) if tick.looks_at(f"incident {n}")]
         waiting = [one for one in due if one is not None and one.wake_at <= m.now]
         _digest(m, [one for one in waiting if _is_for_digest(m, one)])
         for incident in waiting:
             incidents.due(m, incident)
-        for number in m.draft.state.paper_deadlines.due(m.now):
-            paper = m.draft.paper(number)
+        for number in state.paper_deadlines.due(m.now):
+            paper = m.draft.paper(number) if tick.looks_at(f"paper {number}") else None
             if paper is not None and paper.wake_at is not None and paper.wake_at <= m.now:
                 papers.due(m, paper)
-        for number in m.draft.state.risk_deadlines.due(m.now):
-            risk = m.draft.risk(number)
+        for number in state.risk_deadlines.due(m.now):
+            risk = m.draft.risk(number) if tick.looks_at(f"risk {number}") else None
             if risk is not None and risk.wake_at is not None and risk.wake_at <= m.now:
                 risks.due(m, risk)
 

@@ -238,7 +238,15 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed; nothing else. What is due is found in the state."""
+    """Time has passed; nothing else. What is due is found in the state. `only` and `without` name what is looked at
+    (`State.due_keys`): so that one thing that cannot be decided holds up nothing else."""
+
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+    def looks_at(self, key: str) -> bool:
+        """Whether this tick is for `key`."""
+        return key not in self.without and (self.only is None or key in self.only)
 
 
 @dataclass(frozen=True, slots=True)

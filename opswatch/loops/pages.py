@@ -28,6 +28,7 @@ LEASE = timedelta(seconds=60)
 SENDERS = 8
 CLAIM_MAX = 2 * SENDERS
 NAP_MAX = timedelta(seconds=1)
+STORE_NAP_S = 0.5
 REPORTS_MAX = 500
 RECEIPTS_FIRST_S = 0.05
 BACK_OFF = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # seconds after the n-th failed attempt
@@ -113,14 +114,22 @@ class Pages(Loop):
                 self._send(promise)
             except StoreUnavailable as trouble:
                 log.error("cannot ask the store before sending", message=promise.id, reason=str(trouble))
+                if self._try_again(promise):
+                    continue
             except Exception:  # One message must not end a sender; its lease runs out and it is tried again.
                 log.exception("sending failed", message=promise.id)
-            finally:
-                self._room.release()
+            self._room.release()
+
+    def _try_again(self, promise: Promise) -> bool:
+        """A claim that was never sent is asked about again while its lease lasts: it must not sleep it out."""
+        if self.stopping.wait(STORE_NAP_S) or self._now() >= promise.lease_until:
+            return False
+        self._work.put(promise)
+        return True
 
     def _send(self, promise: Promise) -> None:
         now = self._now()
-        if not self._store.still_wanted(promise.id, now):
+        if not self._store.still_wanted(promise.id, now, promise.attempt):
             return
         try:
             outgoing = self._compose(promise, now)

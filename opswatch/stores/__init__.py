@@ -97,8 +97,9 @@ class Store(Protocol):
         How many."""
         ...
 
-    def still_wanted(self, message: str, now: datetime) -> bool:
-        """Whether a claimed message was not overtaken meanwhile and the claim holds: asked just before it is sent."""
+    def still_wanted(self, message: str, now: datetime, attempt: int = 0) -> bool:
+        """Whether a claimed message was not overtaken meanwhile and the claim (its `attempt`) holds: asked just before
+        it is sent."""
         ...
 
     def next_due(self) -> datetime | None:

@@ -187,8 +187,9 @@ RETURNING id, kind, rank, incident, body, promised_at, due_at, attempts, unrecei
 -- message_release: a node that comes up again frees what it had claimed before it died; each may have rung
 UPDATE messages SET lease_until = :now WHERE settled_at IS NULL AND claimed_by = :node AND lease_until > :now
 
--- message_wanted: claimed, and not overtaken
-SELECT id FROM messages WHERE id = :id AND settled_at IS NULL AND lease_until > :now
+-- message_wanted: claimed, by this very claim where it is named, and not overtaken
+SELECT id FROM messages
+WHERE id = :id AND settled_at IS NULL AND lease_until > :now AND (:attempt = 0 OR attempts = :attempt)
 
 -- message_settle: finished; a receipt for something overtaken in flight is the truth
 UPDATE messages

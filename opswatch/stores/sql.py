@@ -146,11 +146,11 @@ class SqlStore:
         that comes up: nobody else has its name."""
         return self._write(lambda session: session.run("message_release", node=to_column(node), now=to_us(now)))
 
-    def still_wanted(self, message: str, now: datetime) -> bool:
-        """Whether a claimed message was not overtaken meanwhile, and the claim still holds: asked just before it is
-        sent."""
+    def still_wanted(self, message: str, now: datetime, attempt: int = 0) -> bool:
+        """Whether a claimed message was not overtaken meanwhile, and the claim still holds (the `attempt`-th, where it
+        is named): asked just before it is sent."""
         with self._asking() as session:
-            return bool(session.rows("message_wanted", id=to_column(message), now=to_us(now)))
+            return bool(session.rows("message_wanted", id=to_column(message), now=to_us(now), attempt=attempt))
 
     def next_due(self) -> datetime | None:
         """When the next message may be claimed; claimed ones when their lease runs out."""
