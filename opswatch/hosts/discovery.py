@@ -31,6 +31,7 @@ SERVERS = {
 }
 POSTGRES_SOCKETS = (Path("/var/run/postgresql"), Path("/tmp"))  # where PostgreSQL puts them
 MYSQL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
+CERTIFICATES = Path("/etc/letsencrypt/live")
 TLS_PORTS = frozenset({443, 8443})
 
 
@@ -59,6 +60,7 @@ def discover(
     logs: Path = Path("/var/log"),
     postgres_sockets: Iterable[Path] = POSTGRES_SOCKETS,
     mysql_sockets: Iterable[Path] = MYSQL_SOCKETS,
+    certificates: Path = CERTIFICATES,
 ) -> list[Found]:
     """Everything found, each once, at most `FOUND_MAX`; in an order that does not change from run to run."""
     heard = list(listening() if listeners is None else listeners)
@@ -69,6 +71,7 @@ def discover(
             *_mysql(heard, mysql_sockets),
             *_redis(heard),
             *_web(heard),
+            *_certificates(certificates),
             *_logs(logs),
         )
     }
@@ -161,6 +164,16 @@ def _web(heard: Iterable[Listener]) -> Iterator[Found]:
             )
         else:
             yield Found(_named("web", port, 80), "http", f"http://{address}:{port}/")
+
+
+def _certificates(folder: Path) -> Iterator[Found]:
+    """Names that certificates are renewed for here: each is looked at as people see it, over the network."""
+    try:
+        names = sorted(one.name for one in folder.iterdir() if (one / "cert.pem").exists())
+    except OSError:  # Not there, or only root may look.
+        return
+    for name in names:
+        yield Found(f"certificate-{re.sub(r'[^a-z0-9]+', '-', name.lower())}", "tls", f"tls://{name}:443")
 
 
 def _logs(folder: Path) -> Iterator[Found]:

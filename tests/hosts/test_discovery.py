@@ -9,7 +9,8 @@ import psutil
 
 from opswatch.hosts.discovery import Found, Listener, discover, listening
 
-NOTHING = {"logs": Path("/nonexistent"), "postgres_sockets": (), "mysql_sockets": ()}
+NOWHERE = Path("/nonexistent")
+NOTHING = {"logs": NOWHERE, "postgres_sockets": (), "mysql_sockets": (), "certificates": NOWHERE}
 
 
 def ids(*listeners: Listener) -> list[str]:
@@ -62,6 +63,14 @@ def test_logs_of_known_services_are_found_by_their_folder(tmp_path):
     (tmp_path / "redis").mkdir()
     found = discover([], logs=tmp_path, postgres_sockets=(), mysql_sockets=())
     assert [(one.id, one.kind, one.url) for one in found] == [("nginx-log", "log", f"file:{tmp_path}/nginx/*.log")]
+
+
+def test_names_that_certificates_are_renewed_for_are_looked_at_over_the_network(tmp_path):
+    (tmp_path / "shop.example.com").mkdir()
+    (tmp_path / "shop.example.com" / "cert.pem").touch()
+    (tmp_path / "README").touch()
+    found = discover([], **{**NOTHING, "certificates": tmp_path})
+    assert found == [Found("certificate-shop-example-com", "tls", "tls://shop.example.com:443")]
 
 
 def test_a_real_listener_is_heard():
