@@ -92,7 +92,7 @@ def test_a_core_that_breaks_a_law_is_caught(engine, words):
 
 def test_a_daemon_that_sleeps_through_its_deadlines_is_caught():
     class Sleeps(Engine):
-        def _tick(self, m):
+        def _tick(self, m, tick):
             pass
 
     with pytest.raises(LawBroken, match="something was due"):
