@@ -10,11 +10,11 @@ from opswatch.core.plan import Plan
 from opswatch.records import Document, for_reading, key, parts_of
 from opswatch.render.documents import as_many, cell, safe
 from opswatch.render.inspection import Row, Sheet, Value
+from opswatch.render.sparkline import bars
 from opswatch.render.text import fill_template, stamp
 
 LINES_MAX = 100
 ROWS_MAX = 500
-SPARK = "▁▂▃▄▅▆▇█"
 NOTES_MARK = "<!-- notes -->"
 COLUMNS = ("state", "what", "value", "limit", "last", "course", "left", "owner", "by")
 
@@ -88,9 +88,7 @@ def sparkline(days: Sequence[float | None]) -> str:
     if len(seen) < 2:
         return ""
     first = next(place for place, day in enumerate(days) if day is not None)
-    low, high = min(seen), max(seen)
-    scale = (len(SPARK) - 1) / (high - low) if high > low else 0.0
-    return "".join(" " if day is None else SPARK[round((day - low) * scale)] for day in days[first:])
+    return bars(days[first:], gap=" ")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

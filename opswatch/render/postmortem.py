@@ -8,7 +8,7 @@ from opswatch.core.model import PaperKind, Stage
 from opswatch.core.plan import Plan
 from opswatch.core.postmortem import DELIVERED, FAILED, Detection, PageLine, PostMortem, Responder, Series
 from opswatch.records import Document, key
-from opswatch.render import answers
+from opswatch.render import answers, sparkline
 from opswatch.render.documents import Writer, as_many, cell, paragraph, safe, tidy
 from opswatch.render.text import fill_template
 
@@ -18,7 +18,6 @@ ALERTS_MAX = 12
 FIVE = ("happened", "did", "cost", "night", "next")
 ASKED = ("summary", "impact", "factors", "well", "badly", "lucky", "actions")
 _WORDS = (*ASKED, *FIVE, "five", "hint_five", "action", "owner", "due", "done", *(f"hint_{name}" for name in ASKED))
-_BARS = "▁▂▃▄▅▆▇█"
 
 Section = dict[str, object]
 Facts = Mapping[str, str]
@@ -227,20 +226,11 @@ def _metrics(writer: Writer, series: Sequence[Series]) -> Section:
             _number(writer, one.worst, one.unit),
             _number(writer, one.last, one.unit),
             safe(one.limit) or _say(writer, "none"),
-            bars(one.values),
+            sparkline.bars(one.values),
         ]
         for one in series
     ]
     return _table(writer, "metrics", ("what", "before", "told", "worst", "last", "limit", "shape"), rows)
-
-
-def bars(values: Sequence[float]) -> str:
-    """A line of blocks, one per value, from the smallest to the largest of them."""
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((value - low) * scale)] for value in values)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -101,12 +101,12 @@ def letters(history: History, width: int = 24) -> str:
     return bars([stretch.most for stretch in history.stretches(width)])
 
 
-def bars(values: Sequence[float | None]) -> str:
-    """One bar per value, from the lowest to the highest of them."""
+def bars(values: Sequence[float | None], gap: str = GAP) -> str:
+    """One bar per value, from the lowest to the highest of them; `gap` where there is none."""
     seen = [value for value in values if value is not None]
     low, high = min(seen, default=0.0), max(seen, default=0.0)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(GAP if value is None else BARS[round((value - low) * scale)] for value in values)
+    return "".join(gap if value is None else BARS[round((value - low) * scale)] for value in values)
 
 
 def course(writer: Writer, history: History) -> str:
