@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from opswatch.core.changes import Draft
@@ -14,6 +14,7 @@ from opswatch.core.roster import Rosters
 
 TEXT_MAX = 4000
 SPAN_MAX = timedelta(days=366)
+MARKS_MAX = 2_000
 
 
 @dataclass(slots=True)
@@ -46,6 +47,18 @@ class Moment:
     def serial(self) -> str:
         """Makes the id of a message that may be sent more than once in an incident's life unique."""
         return f"{int(self.now.timestamp() * 1_000_000)}.{len(self.effects)}"
+
+    def once(self, mark: str, until: datetime) -> bool:
+        """Whether `mark` (`gap primary 2026-12-01T00:00:00+00:00 7d`) is new, and that it is known from now on, at least
+        until `until`: for whatever people are told once, through restarts and by any node."""
+        marks = self.draft.standing.marks
+        if marks.get(mark, self.now) > self.now:
+            return False
+        kept = {name: end for name, end in marks.items() if end > self.now}
+        if len(kept) >= MARKS_MAX:  # Bounded: what ends first is forgotten first.
+            kept = dict(sorted(kept.items(), key=lambda item: item[1])[len(kept) - MARKS_MAX + 1 :])
+        self.draft.standing = replace(self.draft.standing, marks={**kept, mark: until})
+        return True
 
     def announce(self, channel: str, event: str, incident: int | None = None, **facts: object) -> None:
         self.send(Announce(channel, event, self.serial(), incident, plain_facts(facts)))

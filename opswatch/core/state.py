@@ -236,3 +236,4 @@ class Standing:
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of inspections → who signed each item
     risk_last: int = 0
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
+    marks: Mapping[str, datetime] = field(default_factory=dict)  # what has been told once → until when that is kept
