@@ -49,8 +49,8 @@ class Moment:
         return f"{int(self.now.timestamp() * 1_000_000)}.{len(self.effects)}"
 
     def once(self, mark: str, until: datetime) -> bool:
-        """Whether `mark` (`gap primary 2026-12-01T00:00:00+00:00 7d`) is new, and that it is known from now on, at least
-        until `until`: for whatever people are told once, through restarts and by any node."""
+        """Whether `mark` (`gap primary 2026-12-01T00:00Z 7d`) is new; from now on it is known, at least until `until`.
+        For whatever people are told once, through restarts and by any node."""
         marks = self.draft.standing.marks
         if marks.get(mark, self.now) > self.now:
             return False
