@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opswatch import clock, config, plugins
-from opswatch.config import Inspection, Loaded, Settings
+from opswatch.config import Inspection, Loaded, Settings, in_force
 from opswatch.core.changes import State
 from opswatch.core.engine import Engine
 from opswatch.core.inspection import Report
@@ -21,7 +21,7 @@ from opswatch.core.plan import Check, Person, Plan
 from opswatch.core.spans import say_span
 from opswatch.core.state import alert_key
 from opswatch.desk import Desk
-from opswatch.errors import OpswatchError, Problem, StoreUnavailable
+from opswatch.errors import ConfigError, OpswatchError, Problem, StoreUnavailable
 from opswatch.links import Links, key_of
 from opswatch.stores import Store, open_store
 from opswatch.views import Views
@@ -95,7 +95,33 @@ def open_office(
 
     Only the daemon migrates a store that exists and takes its checkpoints; a command makes a new one if there is none.
     """
-    loaded = read_config(path, now(), for_looking=for_looking or is_daemon)
+    return _opened(read_config(path, now(), for_looking=for_looking or is_daemon), is_daemon, now)
+
+
+def open_office_in_force(path: Path, now: Callable[[], datetime] = clock.now) -> tuple[Office, datetime] | None:
+    """Likewise for a command, by the configuration that the daemon decides by, and when that was loaded: where the one
+    on disk has a mistake. None where no daemon lives. Raises StoreUnavailable."""
+    found = plan_in_force(path, now)
+    return None if found is None else (_opened(found[0], False, now), found[1])
+
+
+def plan_in_force(
+    path: Path, now: Callable[[], datetime] = clock.now, other_than: str = ""
+) -> tuple[Loaded, datetime] | None:
+    """What a living daemon has loaded from `path`, and when; None where there is none, or where its fingerprint is
+    `other_than`."""
+    found = in_force.find(path)
+    if found is None or found.fingerprint == other_than:
+        return None
+    lookup = plugins.Lookup(with_models=False)
+    try:
+        loaded = config.load(path, lookup, now=now(), needs_secrets=False, held=found.data)
+    except ConfigError:  # Of another release, or of an environment that is not ours.
+        return None
+    return replace(loaded, fingerprint=found.fingerprint), found.at
+
+
+def _opened(loaded: Loaded, is_daemon: bool, now: Callable[[], datetime]) -> Office:
     settings = loaded.settings
     settings.data_dir.mkdir(mode=DATA_DIR_MODE, parents=True, exist_ok=True)
     store = open_store(settings.store, checkpoints=is_daemon)

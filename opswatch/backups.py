@@ -258,7 +258,11 @@ def _alive(store: Secret, now: datetime) -> list[str]:
     try:
         if opened.missing_migrations():
             return []
-        return sorted(node for node, (seen, _) in opened.nodes().items() if abs(now - seen) < ALIVE_WITHIN)
+        return sorted(
+            node
+            for node, (seen, facts) in opened.nodes().items()
+            if abs(now - seen) < ALIVE_WITHIN and not facts.get("stopped")
+        )
     finally:
         opened.close()
 

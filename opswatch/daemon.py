@@ -15,7 +15,7 @@ from types import FrameType
 
 from opswatch import __version__, assemble, chat, clock, config, logs, metrics, plugins, systemd
 from opswatch.assemble import Office
-from opswatch.config import Loaded
+from opswatch.config import Loaded, in_force
 from opswatch.config.settings import Deadman
 from opswatch.core.engine import Engine
 from opswatch.core.events import NodeStarted, PlanReloaded
@@ -107,6 +107,7 @@ class Daemon:
         office.desk.apply(NodeStarted(office.plan.node, self._down_since()))
         self._say_what_is_stored()
         metrics.config_loaded_timestamp_seconds.set_to_current_time()
+        self._keep_in_force()
         self.web.start()
         self.pages.start()
         for loop in self._loops:
@@ -136,6 +137,8 @@ class Daemon:
         self.pages.join(DRAIN_S)
         for loop in (self.beat, self.records, self.reviews, self.inspections, *self._loops[:2]):
             loop.join(2.0)
+        in_force.forget(self.office.settings.data_dir)
+        self.beat.say_stopped()
         self.office.close()
         self._only_one.release()
 
@@ -168,10 +171,18 @@ class Daemon:
         self.checks.schedule(loaded.plan)
         self.inspections.reload(loaded.settings.inspections)
         office.desk.nudge()
+        self._keep_in_force()
         metrics.config_stale.set(0)
         metrics.config_loaded_timestamp_seconds.set_to_current_time()
         self._say_what_is_stored()
         log.info("configuration reloaded", checks=len(loaded.plan.checks), people=len(loaded.plan.people))
+
+    def _keep_in_force(self) -> None:
+        """For the command line: what this daemon decides by, while the file on disk is being edited."""
+        try:
+            in_force.keep(self._loaded, self.office.now())
+        except OSError as trouble:
+            log.warning("cannot keep what is in force", reason=str(trouble))
 
     def look_at_disk(self) -> None:
         """Notice that what is loaded is not what is on disk, reloaded or not."""

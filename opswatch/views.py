@@ -181,14 +181,17 @@ class StatusView:
     paused_until: datetime | None
     paused_by: str | None
     nodes: Mapping[str, datetime]  # last sign of life
+    stopped: frozenset[str] = frozenset()  # those that said good-bye
 
     @property
     def is_alive(self) -> bool:
-        """Whether any daemon gave a sign of life in the last half minute."""
-        return any(self.at - seen < timedelta(seconds=30) for seen in self.nodes.values())
+        """Whether any daemon gave a sign of life in the last half minute, and has not stopped since."""
+        living = (seen for node, seen in self.nodes.items() if node not in self.stopped)
+        return any(self.at - seen < timedelta(seconds=30) for seen in living)
 
     def as_json(self) -> dict[str, object]:
-        plain = asdict(self) | {"nodes": {node: utc(seen) for node, seen in self.nodes.items()}}
+        nodes = {node: utc(seen) for node, seen in self.nodes.items()}
+        plain = asdict(self) | {"nodes": nodes, "stopped": sorted(self.stopped)}
         return {**plain, "at": utc(self.at), "paused_until": utc(self.paused_until), "running": self.is_alive}
 
 
@@ -300,7 +303,9 @@ class Views:
             kept = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
             standing, plan = state.standing, engine.plan
         counts = {f"P{number}": sum(int(one.priority) == number for one in kept) for number in range(4)}
-        nodes = {node: seen for node, (seen, _) in self._store.nodes().items()}
+        known = self._store.nodes()
+        nodes = {node: seen for node, (seen, _) in known.items()}
+        stopped = frozenset(node for node, (_, facts) in known.items() if facts.get("stopped"))
         waiting = sum(one.status is Status.TRIGGERED for one in kept)
         return StatusView(
             plan.name,
@@ -313,6 +318,7 @@ class Views:
             standing.paused_until,
             standing.paused_by,
             nodes,
+            stopped,
         )
 
     def samples(self, check: str, target: str, start: datetime, end: datetime, limit: int = 10_000) -> list[Point]:

@@ -15,7 +15,7 @@ from opswatch.cli import times
 from opswatch.cli.door import Door, NotKnown, door, in_words, login, may
 from opswatch.cli.groups import DONE, NO_STORE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, say, styled
-from opswatch.errors import StoreUnavailable
+from opswatch.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
     from opswatch.assemble import Examined, Office
@@ -45,9 +45,16 @@ def doctor(as_json: bool) -> int:
     from opswatch import assemble
 
     path = door().path()
-    with in_words():
-        examined = assemble.examine(path)
-    lines = [_configuration(examined)]
+    examined, lines = None, []
+    try:
+        with in_words():
+            examined = assemble.examine(path)
+        lines.append(_configuration(examined))
+    except ConfigError as wrong:
+        if assemble.plan_in_force(path) is None:
+            raise
+        says = f"{path} has mistakes: {len(wrong.problems)}; what a daemon has loaded is looked at instead"
+        lines.append(Line("fail", "configuration", says, "opswatch config check"))
     try:
         office = door().office()
         lines += _installation(office, examined)
@@ -65,13 +72,14 @@ def doctor(as_json: bool) -> int:
     return code
 
 
-def _installation(office: Office, examined: Examined) -> Iterator[Line]:
+def _installation(office: Office, examined: Examined | None) -> Iterator[Line]:
     from opswatch.audit import audit
 
     office.desk.refresh()
     yield from _store(office)
     yield _daemon(office)
-    yield _loaded(office, examined)
+    if examined is not None:
+        yield _loaded(office, examined)
     for finding in audit(office.desk, office.store, office.now()):
         state = "fail" if not finding.is_ok else "warn" if finding.advice else "ok"
         if finding.name != "store" or state != "ok":  # That it answers was said.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opswatch.errors import OpswatchError, StoreUnavailable
+from opswatch.errors import ConfigError, OpswatchError, StoreUnavailable
 
 if TYPE_CHECKING:
     from opswatch.assemble import Office
@@ -43,6 +43,7 @@ class Door:
         self.config: str | None = None
         self.as_person: str | None = None
         self._office: Office | None = None
+        self._is_by_daemon = False  # what is decided is decided by the daemon's plan
 
     # the installation
 
@@ -59,12 +60,43 @@ class Door:
     def office(self, *, for_looking: bool = False) -> Office:
         """The installation, open until the command ends. Raises ConfigError, StoreUnavailable."""
         if self._office is None:
-            from opswatch import assemble
-
             with in_words():
-                self._office = assemble.open_office(self.path(), for_looking=for_looking)
+                self._office = self._open(self.path(), for_looking)
             click.get_current_context().find_root().call_on_close(self.close)
         return self._office
+
+    def _open(self, path: Path, for_looking: bool) -> Office:
+        """By what is on disk; where that has a mistake, by what the daemon that lives has loaded, with a warning:
+        whoever is woken must not have to mend a configuration first."""
+        from opswatch import assemble
+
+        try:
+            return assemble.open_office(path, for_looking=for_looking)
+        except ConfigError as wrong:
+            found = None if for_looking else assemble.open_office_in_force(path)
+            if found is None:
+                raise
+            office, at = found
+            count = "1 mistake" if len(wrong.problems) == 1 else f"{len(wrong.problems)} mistakes"
+            says = f"{path} has {count} (opswatch config check): this goes by what the daemon loaded"
+            click.echo(f"warning: {says} {_since(at, office)}", err=True)
+            self._is_by_daemon = True
+            return office
+
+    def _decide_as_daemon(self) -> None:
+        """A command is decided by the plan that pages: where the one on disk is another, by the daemon's."""
+        from opswatch import assemble
+        from opswatch.core.engine import Engine
+
+        office = self.office()
+        if self._is_by_daemon:
+            return
+        self._is_by_daemon = True
+        found = assemble.plan_in_force(self.path(), other_than=office.loaded.fingerprint)
+        if found is not None:
+            office.desk.reload(Engine(found[0].plan, assemble.linear_fullmatch()))
+            says = f"the daemon runs the configuration it loaded {_since(found[1], office)}, and decides by that"
+            click.echo(f"warning: {says}: systemctl reload opswatch takes the one on disk", err=True)
 
     def close(self) -> None:
         if self._office is not None:
@@ -121,6 +153,7 @@ class Door:
 
     def say(self, command: Command, *, as_json: bool = False) -> bool:
         """Give a command to the desk and show its answer: whether it was done."""
+        self._decide_as_daemon()
         is_done = self.show_answer(self.office().desk.answer(command), as_json=as_json)
         if is_done and not as_json:
             self._warn_if_nobody_pages(command)
@@ -200,6 +233,12 @@ def in_words() -> Iterator[None]:
         if isinstance(trouble, PermissionError):
             raise StoreUnavailable(f"{trouble.filename} may not be used by {login()}: {who_may()}") from trouble
         raise StoreUnavailable(f"{trouble.filename}: {trouble.strerror}") from trouble
+
+
+def _since(at: datetime, office: Office) -> str:
+    from opswatch.cli import times
+
+    return f"at {times.named(at, office.plan.timezone)}"
 
 
 def _introduction(path: Path, people: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,15 @@ CHECKS_DEFAULT = "checks"
 PLAYBOOKS_DEFAULT = "playbooks"
 
 
-def read(path: Path, problems: Problems) -> tuple[list[Source], dict[Path, bytes]]:
+def read(
+    path: Path, problems: Problems, held: Mapping[Path, bytes] | None = None
+) -> tuple[list[Source], dict[Path, bytes]]:
     """The configuration file and its check files as Sources, and the bytes of all files, playbooks too. What is no
-    TOML is a problem; a main file that is none raises ConfigError, for nothing else can be said then."""
+    TOML is a problem; a main file that is none raises ConfigError, for nothing else can be said then. With `held` these
+    files stand for those on disk: the first is the main one."""
+    if held is not None:
+        kept = [_parsed(file, str(file), data, problems) for file, data in held.items()]
+        return [source for source in kept if source is not None], dict(held)
     main = _source(path, str(path), problems)
     if main is None:
         raise ConfigError(problems.listed())
@@ -81,11 +87,17 @@ def _source(file: Path, shown: str, problems: Problems) -> Source | None:
         if len(data) > SIZE_MAX:
             problems.without_place.append(Problem(shown, 1, "the file", f"{len(data)} bytes", f"at most {SIZE_MAX}"))
             return None
-        return Source(file, shown, data, tomllib.loads(data.decode("utf-8")))
     except OSError as trouble:
         hint = "; `opswatch init` writes one" if isinstance(trouble, FileNotFoundError) else ""
         words = f"cannot be read: {(trouble.strerror or 'no reason given').lower()}{hint}"
         problems.without_place.append(Problem(shown, None, "the file", "", words))
+        return None
+    return _parsed(file, shown, data, problems)
+
+
+def _parsed(file: Path, shown: str, data: bytes, problems: Problems) -> Source | None:
+    try:
+        return Source(file, shown, data, tomllib.loads(data.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as trouble:
         problems.without_place.append(syntax_problem(shown, data, trouble))
-    return None
+        return None

@@ -28,6 +28,7 @@ def load(
     now: datetime | None = None,
     environ: Mapping[str, str] | None = None,
     needs_secrets: bool = True,
+    held: Mapping[Path, bytes] | None = None,
 ) -> Loaded:
     """The configuration at `path` with its check files, validated as a whole; nothing is half loaded.
 
@@ -35,15 +36,18 @@ def load(
     calendars are looked at for missing work days. `environ` is what `env:NAME` is read from, by default this
     process's. `needs_secrets=False` is for who neither looks nor sends: a secret that leads nowhere then stays as
     written, for a person's own shell has no token of a channel; the store, and whatever decides, must be there still.
+    `held` are the bytes of the files, the main one first, where they are not to be read from disk.
     Raises ConfigError with every problem at once, each with file, line, table and key.
     """
     problems, warnings = Problems(), Problems()
-    sources, data = files.read(path, problems)
+    sources, data = files.read(path, problems, held)
     surroundings = environ if environ is not None else os.environ
     resolved = [(source, _resolved(source, surroundings, problems, needs_secrets)) for source in sources]
     tables = read_tables(resolved, problems)
-    _check_folders(sources[0], path, problems)
-    known_playbooks = _playbooks(files.folder(sources[0].document, path, "playbooks"), problems)
+    if held is None:
+        _check_folders(sources[0], path, problems)
+    folder = files.folder(sources[0].document, path, "playbooks")
+    known_playbooks = _playbooks(folder, problems if held is None else Problems())
     plan, settings = _build(tables, path, kinds, problems, warnings, now)
     if problems:
         raise ConfigError(problems.listed())
