@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from opswatch.core.model import Health
-from opswatch.core.state import Alert, Incident, Override, Paper, Risk, Silence, Standing, Watch
+from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
 
 Crit = dict[str, dict[str, int]]
 """service → target → how many critical alerts it has; targets without one are left out."""
@@ -26,6 +26,8 @@ class Changes:
     incidents: dict[int, Incident | None] = field(default_factory=dict)
     silences: dict[int, Silence | None] = field(default_factory=dict)
     overrides: dict[int, Override | None] = field(default_factory=dict)
+    absences: dict[int, Absence | None] = field(default_factory=dict)
+    covers: dict[int, Cover | None] = field(default_factory=dict)
     risks: dict[int, Risk | None] = field(default_factory=dict)
     papers: dict[int, Paper | None] = field(default_factory=dict)  # by the incident they are about
     watches: dict[str, Watch | None] = field(default_factory=dict)
@@ -36,8 +38,8 @@ class Changes:
     @property
     def behind_head(self) -> bool:
         """Whether something must be committed now; watches alone may wait for their batch."""
-        kinds = (self.alerts, self.incidents, self.silences, self.overrides, self.risks, self.papers, self.standing)
-        return any(kinds)
+        arranged = self.silences, self.overrides, self.absences, self.covers
+        return any((self.alerts, self.incidents, *arranged, self.risks, self.papers, self.standing))
 
 
 class Deadlines(Generic[K]):
@@ -85,6 +87,8 @@ class State:
         self.incidents: dict[int, Incident] = {}
         self.silences: dict[int, Silence] = {}
         self.overrides: dict[int, Override] = {}
+        self.absences: dict[int, Absence] = {}
+        self.covers: dict[int, Cover] = {}
         self.risks: dict[int, Risk] = {}
         self.papers: dict[int, Paper] = {}
         self.watches: dict[str, Watch] = {}
@@ -97,6 +101,7 @@ class State:
         self.incident_deadlines: Deadlines[int] = Deadlines()
         self.alert_deadlines: Deadlines[str] = Deadlines()
         self.silence_deadlines: Deadlines[int] = Deadlines()
+        self.cover_deadlines: Deadlines[int] = Deadlines()
         self.risk_deadlines: Deadlines[int] = Deadlines()
         self.paper_deadlines: Deadlines[int] = Deadlines()
 
@@ -111,6 +116,11 @@ class State:
             self.silence_deadlines.set(silence_id, silence.ends_at if silence else None)
         for override_id, override in changes.overrides.items():
             _put(self.overrides, override_id, override)
+        for absence_id, absence in changes.absences.items():
+            _put(self.absences, absence_id, absence)
+        for cover_id, cover in changes.covers.items():
+            _put(self.covers, cover_id, cover)
+            self.cover_deadlines.set(cover_id, cover.wake_at if cover else None)
         for risk_id, risk in changes.risks.items():
             _put(self.risks, risk_id, risk)
             self.risk_deadlines.set(risk_id, risk.wake_at if risk else None)
@@ -212,6 +222,16 @@ class Draft:
             return self.changes.incidents[number]
         return self.state.incidents.get(number)
 
+    def absence(self, number: int) -> Absence | None:
+        if number in self.changes.absences:
+            return self.changes.absences[number]
+        return self.state.absences.get(number)
+
+    def cover(self, number: int) -> Cover | None:
+        if number in self.changes.covers:
+            return self.changes.covers[number]
+        return self.state.covers.get(number)
+
     def risk(self, number: int) -> Risk | None:
         if number in self.changes.risks:
             return self.changes.risks[number]
@@ -262,6 +282,12 @@ class Draft:
 
     def overrides(self) -> Iterator[Override]:
         yield from _overlaid(self.state.overrides, self.changes.overrides)
+
+    def absences(self) -> Iterator[Absence]:
+        yield from _overlaid(self.state.absences, self.changes.absences)
+
+    def covers(self) -> Iterator[Cover]:
+        yield from _overlaid(self.state.covers, self.changes.covers)
 
     def risks(self) -> Iterator[Risk]:
         yield from _overlaid(self.state.risks, self.changes.risks)

@@ -97,6 +97,15 @@ class Stage(StrEnum):
     PUBLISHED = "published"
 
 
+class CoverStatus(StrEnum):
+    """A request that somebody take a shift is open, or over: taken whole, withdrawn, or its hours have come."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
 class PageReason(StrEnum):
     """Why a person is interrupted: exactly the list of SPEC 4."""
 

@@ -1,4 +1,4 @@
-"""What is so: alerts, incidents, silences, overrides, what checks remember. What was so is in the timeline."""
+"""What is so: alerts, incidents, silences, overrides, absences, what checks remember. What was so is in the timeline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from opswatch.core.model import (
+    CoverStatus,
     Health,
     PageReason,
     PaperKind,
@@ -167,6 +168,75 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """Somebody is away, `[start, end)`. It takes nobody off a roster by itself: coverage is never lost silently; who
+    is on call meanwhile all the same is a conflict (`core.absences.conflicts`), until somebody covers.
+
+    `source` says where it came from: `hand`, or the calendar it was imported from. `uid` is the calendar's name for it,
+    with the instance of a recurring one: imported again it is the same absence.
+    """
+
+    id: int
+    person: str
+    start: datetime
+    end: datetime
+    kind: str = "leave"  # leave | sick | training | travel
+    reason: str = ""
+    source: str = "hand"
+    uid: str = ""
+    by: str = ""
+    made_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What somebody would take of a cover request, and want in return; the one who asked has not said yes yet."""
+
+    person: str
+    start: datetime
+    end: datetime
+    return_start: datetime | None = None
+    return_end: datetime | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A request that somebody take `person`'s hours on call, `[start, end)`; with `is_swap` they give a shift in return.
+
+    `left` are the hours that nobody has taken yet. `asked` are those who were told, each with the shift of theirs that
+    would be taken in return. `taken` are (person, start, end). `wake_at` is when the leads are told, then when it
+    expires, then (over) when it is forgotten.
+    """
+
+    id: int
+    roster: str
+    person: str
+    start: datetime
+    end: datetime
+    left: tuple[tuple[datetime, datetime], ...]
+    is_swap: bool = False
+    return_start: datetime | None = None  # None in a swap: the next shift of who accepts
+    return_end: datetime | None = None
+    only: str | None = None  # asked of this person alone
+    asked: tuple[tuple[str, datetime | None, datetime | None], ...] = ()
+    offers: tuple[Offer, ...] = ()
+    taken: tuple[tuple[str, datetime, datetime], ...] = ()
+    status: CoverStatus = CoverStatus.OPEN
+    reason: str = ""
+    absence: int | None = None  # the one that made it necessary
+    by: str = ""
+    made_at: datetime | None = None
+    warned_at: datetime | None = None  # the leads were told that nobody has taken it
+    ended_at: datetime | None = None
+    wake_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status is CoverStatus.OPEN
+
+
+@dataclass(frozen=True, slots=True)
 class Risk:
     """An entry of the risk ledger. `due` is a date on the owner's calendar (the plan's where a team or nobody owns it).
 
@@ -235,5 +305,7 @@ class Standing:
     digest_at: datetime | None = None  # the last one sent
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of inspections → who signed each item
     risk_last: int = 0
+    absence_last: int = 0
+    cover_last: int = 0
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
     marks: Mapping[str, datetime] = field(default_factory=dict)  # what has been told once → until when that is kept

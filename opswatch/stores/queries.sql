@@ -102,6 +102,34 @@ SET document = excluded.document, left_at = NULL, changed_at_head = excluded.cha
 -- override_leave: it was removed
 UPDATE overrides SET left_at = :now, changed_at_head = :version WHERE id = :id
 
+-- absences_kept: for a first load
+SELECT id, document, left_at FROM absences WHERE left_at IS NULL ORDER BY id
+
+-- absences_changed: for every later load
+SELECT id, document, left_at FROM absences WHERE changed_at_head > :seen ORDER BY id
+
+-- absence_save: new or changed
+INSERT INTO absences (id, document, left_at, changed_at_head) VALUES (:id, :document, NULL, :version)
+ON CONFLICT (id) DO UPDATE
+SET document = excluded.document, left_at = NULL, changed_at_head = excluded.changed_at_head
+
+-- absence_leave: it was removed, or is long over
+UPDATE absences SET left_at = :now, changed_at_head = :version WHERE id = :id
+
+-- covers_kept: for a first load
+SELECT id, document, left_at FROM covers WHERE left_at IS NULL ORDER BY id
+
+-- covers_changed: for every later load
+SELECT id, document, left_at FROM covers WHERE changed_at_head > :seen ORDER BY id
+
+-- cover_save: new or changed
+INSERT INTO covers (id, document, left_at, changed_at_head) VALUES (:id, :document, NULL, :version)
+ON CONFLICT (id) DO UPDATE
+SET document = excluded.document, left_at = NULL, changed_at_head = excluded.changed_at_head
+
+-- cover_leave: over a while ago
+UPDATE covers SET left_at = :now, changed_at_head = :version WHERE id = :id
+
 -- risks_kept: for a first load
 SELECT id, document, left_at FROM risks WHERE left_at IS NULL ORDER BY id
 

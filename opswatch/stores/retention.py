@@ -107,7 +107,8 @@ def _forget_ends(now: datetime, kept: Kept, session: Session) -> int:
     ends = sum(
         session.run(query, before=ended, limit=BATCH) for query in ("prune_alerts", "prune_silences", "prune_watches")
     )
-    ends += sum(session.run(query, before=history, limit=BATCH) for query in ("prune_incidents", "prune_overrides"))
+    long_over = ("prune_incidents", "prune_overrides", "prune_absences", "prune_covers")
+    ends += sum(session.run(query, before=history, limit=BATCH) for query in long_over)
     if ends:
         session.run("prune_mark")
     others = sum(session.run(query, before=settled, limit=BATCH) for query in ("prune_messages", "prune_cards"))

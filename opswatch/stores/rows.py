@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Entry
-from opswatch.core.state import Alert, Incident, Override, Paper, Risk, Silence, Standing, Watch
+from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
 from opswatch.stores.codec import EPOCH, decode, decode_facts, encode, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Row, Session
 
@@ -41,6 +41,8 @@ ALERTS = _Kind("alert", "alerts", Alert)
 INCIDENTS = _Kind("incident", "incidents", Incident, _incident_columns)
 SILENCES = _Kind("silence", "silences", Silence)
 OVERRIDES = _Kind("override", "overrides", Override)
+ABSENCES = _Kind("absence", "absences", Absence)
+COVERS = _Kind("cover", "covers", Cover)
 RISKS = _Kind("risk", "risks", Risk)
 PAPERS = _Kind("paper", "papers", Paper)
 WATCHES = _Kind("watch", "watches", Watch)
@@ -53,6 +55,8 @@ def write(session: Session, changes: Changes, version: int, writer: str, now: da
     _write(session, INCIDENTS, changes.incidents, stamp)
     _write(session, SILENCES, changes.silences, stamp)
     _write(session, OVERRIDES, changes.overrides, stamp)
+    _write(session, ABSENCES, changes.absences, stamp)
+    _write(session, COVERS, changes.covers, stamp)
     _write(session, RISKS, changes.risks, stamp)
     _write(session, PAPERS, changes.papers, stamp)
     write_watches(session, changes.watches, version, writer, now)
@@ -78,6 +82,8 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.incidents = _everything(session, INCIDENTS, int, state.incidents)
         changes.silences = _everything(session, SILENCES, int, state.silences)
         changes.overrides = _everything(session, OVERRIDES, int, state.overrides)
+        changes.absences = _everything(session, ABSENCES, int, state.absences)
+        changes.covers = _everything(session, COVERS, int, state.covers)
         changes.risks = _everything(session, RISKS, int, state.risks)
         changes.papers = _everything(session, PAPERS, int, state.papers)
     else:
@@ -85,6 +91,8 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.incidents = _since(session, INCIDENTS, int, seen=seen)
         changes.silences = _since(session, SILENCES, int, seen=seen)
         changes.overrides = _since(session, OVERRIDES, int, seen=seen)
+        changes.absences = _since(session, ABSENCES, int, seen=seen)
+        changes.covers = _since(session, COVERS, int, seen=seen)
         changes.risks = _since(session, RISKS, int, seen=seen)
         changes.papers = _since(session, PAPERS, int, seen=seen)
     if seen < 0:

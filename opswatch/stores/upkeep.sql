@@ -32,6 +32,12 @@ DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE left_at < :bef
 -- prune_overrides: likewise
 DELETE FROM overrides WHERE id IN (SELECT id FROM overrides WHERE left_at < :before ORDER BY id LIMIT :limit)
 
+-- prune_absences: likewise
+DELETE FROM absences WHERE id IN (SELECT id FROM absences WHERE left_at < :before ORDER BY id LIMIT :limit)
+
+-- prune_covers: likewise
+DELETE FROM covers WHERE id IN (SELECT id FROM covers WHERE left_at < :before ORDER BY id LIMIT :limit)
+
 -- prune_nodes: not seen for long: a container's name comes once
 DELETE FROM nodes WHERE seen_at < :before
 

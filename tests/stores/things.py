@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Announce, Entry, Page, Record, Update
 from opswatch.core.model import (
+    CoverStatus,
     Health,
     PageReason,
     PaperKind,
@@ -18,7 +19,20 @@ from opswatch.core.model import (
     Status,
     UnknownReason,
 )
-from opswatch.core.state import Alert, DueStep, Incident, Override, Paper, Risk, Silence, Standing, Watch
+from opswatch.core.state import (
+    Absence,
+    Alert,
+    Cover,
+    DueStep,
+    Incident,
+    Offer,
+    Override,
+    Paper,
+    Risk,
+    Silence,
+    Standing,
+    Watch,
+)
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 123457, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -78,6 +92,31 @@ def override(number: int = 1) -> Override:
     return Override(number, "primary", NOW, NOW + 2 * HOUR, shifts=shifts, by="lead", made_at=NOW, reason="fair")
 
 
+def absence(number: int = 1) -> Absence:
+    return Absence(number, "ana", NOW, NOW + HOUR, "sick", "感冒, a cold", "team.ics", "uid-1@x#2026", "lead", NOW)
+
+
+def cover(number: int = 1) -> Cover:
+    offer = Offer("bo", NOW, NOW + HOUR, NOW + 2 * HOUR, None, NOW)
+    return Cover(
+        number,
+        "primary",
+        "ana",
+        NOW,
+        NOW + 2 * HOUR,
+        left=((NOW, NOW + HOUR),),
+        is_swap=True,
+        only="bo",
+        asked=(("bo", NOW + 3 * HOUR, None), ("cy", None, None)),
+        offers=(offer,),
+        taken=(("cy", NOW + HOUR, NOW + 2 * HOUR),),
+        status=CoverStatus.WITHDRAWN,
+        absence=1,
+        made_at=NOW,
+        wake_at=NOW + HOUR,
+    )
+
+
 def risk(number: int = 1, **changed: object) -> Risk:
     whole = {
         "id": number,
@@ -133,6 +172,8 @@ def everything() -> Changes:
         incidents={1: incident()},
         silences={1: silence()},
         overrides={1: override()},
+        absences={1: absence()},
+        covers={1: cover()},
         risks={1: risk()},
         papers={1: paper()},
         watches={watch().key: watch()},
@@ -168,5 +209,5 @@ def note(text: str, number: int | None = 1, kind: str = "noted") -> Record:
 
 def whole(state: State) -> tuple[object, ...]:
     """All that a state holds, to compare two of them."""
-    kept = state.alerts, state.incidents, state.silences, state.overrides, state.risks, state.papers
-    return *kept, state.watches, state.standing
+    arranged = state.silences, state.overrides, state.absences, state.covers
+    return state.alerts, state.incidents, *arranged, state.risks, state.papers, state.watches, state.standing
