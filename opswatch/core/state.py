@@ -1,4 +1,4 @@
-"""What is so: alerts, incidents, silences, overrides, absences, what checks remember. What was so is in the timeline."""
+"""What is so: alerts, incidents, silences, overrides, absences, what checks remember. What was so: the timeline."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A request that somebody take `person`'s hours on call, `[start, end)`; with `is_swap` they give a shift in return.
+    """A request that somebody take `person`'s hours on call, `[start, end)`; with `is_swap` one of theirs is in return.
 
     `left` are the hours that nobody has taken yet. `asked` are those who were told, each with the shift of theirs that
     would be taken in return. `taken` are (person, start, end). `wake_at` is when the leads are told, then when it
