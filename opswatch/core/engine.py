@@ -30,6 +30,7 @@ from opswatch.core.events import (
     NodeStarted,
     Observed,
     PlanReloaded,
+    ReceiptLost,
     RiskFound,
     RiskGone,
     SendFailed,
@@ -115,6 +116,9 @@ class Engine:
                 _sent(m, event)
             case SendFailed():
                 _send_failed(m, event)
+            case ReceiptLost():
+                m.effects.append(Settle(event.message, event.outcome, event.reason))
+                m.record("receipt_lost", incident=event.incident, page=event.message, reason=event.reason)
             case NodeStarted():
                 m.draft.changes.started_at = m.now
                 m.draft.changes.fresh_until = m.now

@@ -305,6 +305,17 @@ class SendFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptLost:
+    """A receipt could not be taken in, by a mistake of ours: its message is finished all the same. Sent again it would
+    ring for ever."""
+
+    message: str
+    incident: int | None
+    outcome: str  # delivered | failed
+    reason: str  # the mistake
+
+
+@dataclass(frozen=True, slots=True)
 class RiskFound:
     """An inspection (or another round) found something to be dealt with. Found again under the same `key`, it is the
     same risk. `core.risks.from_finding` makes one with a due date."""
@@ -368,6 +379,7 @@ Event = (
     | PlanReloaded
     | MessageSent
     | SendFailed
+    | ReceiptLost
     | RiskFound
     | RiskGone
     | ActionsFound

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from opswatch import logs, metrics
 from opswatch.channels import Receipt
 from opswatch.core.effects import Announce, Page
-from opswatch.core.events import Event, MessageSent, SendFailed
+from opswatch.core.events import Event, MessageSent, ReceiptLost, SendFailed
 from opswatch.desk import Desk
 from opswatch.errors import DeliveryError, OpswatchError, StoreUnavailable
 from opswatch.loops import Loop
@@ -210,10 +210,19 @@ class Reports(Loop):
                 self._desk.apply(self._batch[0])
             except OpswatchError:
                 raise  # It and the others wait for the store.
-            except Exception:  # Its lease runs out, and its message is sent again: twice is better than never.
+            except Exception as mistake:
                 log.exception("receipt not taken in", receipt=type(self._batch[0]).__name__)
                 metrics.loop_errors_total.labels(loop=self.name).inc()
+                self._finish(self._batch[0], f"{type(mistake).__name__}: {mistake}")
             del self._batch[0]
+
+    def _finish(self, receipt: Event, mistake: str) -> None:
+        """What cannot be taken in now cannot be the next time: its message must not ring every minute for ever."""
+        if isinstance(receipt, SendFailed) and receipt.retry_at is not None:
+            return  # Its lease runs out, and it is tried again: a bounded number of times.
+        if isinstance(receipt, MessageSent | SendFailed):
+            outcome = "delivered" if isinstance(receipt, MessageSent) else "failed"
+            self._desk.apply(ReceiptLost(receipt.message, receipt.incident, outcome, mistake[:300]))
 
     def join(self, timeout_s: float) -> bool:
         """What came in is written before it ends."""

@@ -219,3 +219,6 @@ def test_a_receipt_that_nobody_can_take_in_holds_up_no_other(post):
     office.desk.apply(Tick())
     office.until(lambda: "page_delivered" in office.kinds())
     assert office.store.timeline(kinds=["page_delivered"])[0].entry.facts["person"] == "bo"
+    office.now += timedelta(minutes=2)  # The lease has run out: it rings no second time.
+    assert office.store.message("1/1/1/1/ana/1").outcome == "delivered"
+    assert "ZeroDivisionError" in office.store.timeline(kinds=["receipt_lost"])[0].entry.facts["reason"]
