@@ -98,6 +98,7 @@ class State:
         self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
         self.groups: dict[str, set[int]] = {}  # group key → incidents kept
         self.crit: Crit = {}
+        self.on_target: dict[str, set[str]] = {}  # target → keys of its alerts
         self.incident_deadlines: Deadlines[int] = Deadlines()
         self.alert_deadlines: Deadlines[str] = Deadlines()
         self.silence_deadlines: Deadlines[int] = Deadlines()
@@ -147,6 +148,12 @@ class State:
         before = self.alerts.get(key)
         _put(self.alerts, key, alert)
         self.alert_deadlines.set(key, alert.wake_at if alert else None)
+        if alert is not None and before is None:
+            self.on_target.setdefault(alert.target, set()).add(key)
+        elif alert is None and before is not None:
+            self.on_target[before.target].discard(key)
+            if not self.on_target[before.target]:
+                del self.on_target[before.target]
         for one, by in ((before, -1), (alert, 1)):
             if one is not None and one.service is not None and one.health is Health.CRIT:
                 _count(self.crit.setdefault(one.service, {}), one.target, by)
@@ -271,8 +278,18 @@ class Draft:
 
     def failing(self, service: str) -> int:
         """How many targets of this service have a critical alert."""
+        return len(self.critical_targets(service))
+
+    def critical_targets(self, service: str) -> tuple[str, ...]:
+        """The targets of this service that have a critical alert."""
         own = self._crit.get(service)
-        return len(self.state.crit.get(service, {}) if own is None else own)
+        return tuple(self.state.crit.get(service, ()) if own is None else own)
+
+    def alerts_on(self, target: str) -> list[Alert]:
+        """The alerts of one target, this draft's included."""
+        kept = [key for key in self.state.on_target.get(target, ()) if key not in self.changes.alerts]
+        new = [alert for alert in self.changes.alerts.values() if alert is not None and alert.target == target]
+        return [*(self.state.alerts[key] for key in sorted(kept)), *new]
 
     def incidents(self) -> Iterator[Incident]:
         yield from _overlaid(self.state.incidents, self.changes.incidents)
