@@ -12,7 +12,7 @@ from datetime import timedelta
 from opswatch.core import escalation, grouping, incidents, limits, quiet
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
-from opswatch.core.matching import labels_of
+from opswatch.core.matching import labels_of_alert
 from opswatch.core.model import Health, Sample, Status, UnknownReason, Verdict
 from opswatch.core.moment import Moment
 from opswatch.core.norms import Norm
@@ -255,7 +255,7 @@ def case_of(m: Moment, alert: Alert) -> Case:
         check=alert.check,
         target=alert.target,
         service=service,
-        labels=labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health)),
+        labels=labels_of_alert(m.plan, alert),
         failing=m.draft.failing(service) if service else 0,
         targets=len(m.targets_of(service)),
         lasting=m.now - alert.fired_at,
@@ -264,7 +264,7 @@ def case_of(m: Moment, alert: Alert) -> Case:
 
 def announce(m: Moment, alert: Alert) -> None:
     """Tell people, unless something quiets it; what quiets it only delays it."""
-    labels = labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+    labels = labels_of_alert(m.plan, alert)
     reason = quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
     if reason is not None:
         wake_at = min(at for at in (reason.until, alert.wake_at) if at is not None)

@@ -16,7 +16,7 @@ from opswatch.core.effects import Effect, Entry, Record
 from opswatch.core.engine import Engine
 from opswatch.core.events import Event, Observed, Tick
 from opswatch.core.grouping import group_key
-from opswatch.core.matching import Fullmatch, fullmatch, labels_of
+from opswatch.core.matching import Fullmatch, fullmatch, labels_of, labels_of_alert
 from opswatch.core.model import Failure, Health, Priority, Status, UnknownReason, Verdict
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Check, Plan, Target
@@ -280,7 +280,7 @@ def _records(effects: Iterable[Effect]) -> list[Entry]:
 
 
 def _why_quiet(plan: Plan, copy: State, alert: Alert, now: datetime, regex: Fullmatch) -> Quiet | None:
-    labels = labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+    labels = labels_of_alert(plan, alert)
     return quiet.why_quiet(plan, Draft(copy), labels, now, regex)
 
 

@@ -23,7 +23,7 @@ from opswatch.core.events import (
     Snooze,
     Unack,
 )
-from opswatch.core.matching import labels_of
+from opswatch.core.matching import labels_of_alert
 from opswatch.core.model import PageReason, Priority, QuietReason, Status
 from opswatch.core.moment import Moment
 from opswatch.core.quiet import Quiet
@@ -260,7 +260,7 @@ def _why_quiet(m: Moment, key: str) -> Quiet | None:
     alert = m.draft.alert(key)
     if alert is None:
         return None
-    labels = labels_of(m.plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+    labels = labels_of_alert(m.plan, alert)
     return quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from opswatch.core.plan import Plan
+from opswatch.core.state import Alert
 
 Fullmatch = Callable[[str, str], bool]
 """(pattern, text) → whether all of text matches; ValueError for a bad pattern. The shell gives a linear-time engine."""
@@ -70,3 +71,8 @@ def labels_of(plan: Plan, *, check: str, target: str, item: str = "", health: st
     }
     labels.update({name: value for name, value in own.items() if value})
     return labels
+
+
+def labels_of_alert(plan: Plan, alert: Alert) -> dict[str, str]:
+    """Likewise, for an alert as it is now."""
+    return labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
