@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test fast lint bench nightly fmt clean
+.PHONY: run test fast lint bench nightly fuzz fmt clean
 
 run: $(STAMP)
 	@$(BIN)/opswatch --config config.example.toml run
@@ -24,6 +24,12 @@ bench: $(STAMP)
 # Thousands of kills and seeds where `make test` does fifty: an hour on two cores.
 nightly: $(STAMP)
 	@OPSWATCH_NIGHTLY=1 $(BIN)/python -m pytest tests/daemon tests/sim tests/core -x
+
+# Random rosters minute by minute against SPEC's sentences, on every core: `make fuzz MINUTES=60 SEED=7`.
+MINUTES ?= 10
+SEED    ?= 1
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.core.roster_fuzz --minutes $(MINUTES) --seed $(SEED)
 
 fmt: $(STAMP)
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

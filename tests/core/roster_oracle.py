@@ -1,63 +1,104 @@
-"""Who is on call, worked out the slow way: step after step, straight from the sentences of SPEC 3.
+"""Who is on call at a minute, worked out the slow way, straight from the sentences of SPEC 3.
 
-It shares nothing with `opswatch/core` but the values of the plan. A local reading becomes an instant by looking at what
-a clock on the wall reads at every step; everything asked of it lies on quarter hours, and so do all clock changes, so
-that nothing can happen between two steps.
+It shares nothing with `opswatch/core` but the values of the plan. Instants are whole minutes since 1970; what a local
+clock reads is looked up for every minute, so that a hand-off is found by walking until the clock shows it. Whatever is
+asked of it must be written in whole minutes, and so are all clock changes of today's zones: nothing can happen between.
 """
 
 from __future__ import annotations
 
 import calendar
-from bisect import bisect_left
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from itertools import accumulate
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from opswatch.core.plan import DayCalendar, Layer, Roster, Window
 from opswatch.core.state import Override
 
-STEP = timedelta(minutes=15)
-REACH = timedelta(days=75)  # What the clock is looked at on either side.
-DAY = timedelta(days=1)
+HOUR, DAY = 60, 1440
+WEEK = 7 * DAY
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR = 15 * HOUR  # No clock is further from UTC.
+
+
+def minute(at: datetime) -> int:
+    """The minute that `at`, which is aware, lies in."""
+    return (at - EPOCH) // timedelta(minutes=1)
+
+
+def at(number: int) -> datetime:
+    return EPOCH + timedelta(minutes=number)
+
+
+def _count(local: datetime) -> int:
+    """A reading as the number of minutes a clock counts from 1970 to it."""
+    return (local.replace(tzinfo=UTC) - EPOCH) // timedelta(minutes=1)
+
+
+def _local(number: int) -> datetime:
+    return at(number).replace(tzinfo=None)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The clock on the wall
 
 
 class Clock:
-    """What the clocks of a zone read at every step around an instant. Instants are numbers of steps."""
+    """What the clocks of one zone read at every minute."""
 
-    def __init__(self, zone_name: str, around: datetime) -> None:
-        self.origin = around - REACH
-        days = (self.origin + DAY * number for number in range(2 * REACH // DAY))
-        self.readings = [reading for day in days for reading in _read(day, ZoneInfo(zone_name))]
-        self._latest = list(accumulate(self.readings, max))
-        self._last = {reading: step for step, reading in enumerate(self.readings)}
+    def __init__(self, zone_name: str) -> None:
+        self._zone = ZoneInfo(zone_name)
+        self._days: dict[int, tuple[int, ...]] = {}
+        self._firsts: dict[int, int] = {}
 
-    def first(self, local: datetime) -> int:
-        """The first step at which the clock reads it, or has jumped over it."""
-        return bisect_left(self._latest, local)
+    def reading(self, number: int) -> int:
+        day = number // DAY
+        ahead = self._days.get(day) or self._day(day)
+        return number + ahead[number % DAY]
 
-    def last(self, local: datetime) -> int:
-        """The last step at which the clock reads it; where it is jumped over, the first after the jump."""
-        return self._last.get(local, self.first(local))
+    def first(self, local: int) -> int:
+        """The first minute at which the clock reads it, or has jumped over it."""
+        found = self._firsts.get(local)
+        if found is None:
+            found = local - _FAR
+            while self.reading(found) < local:
+                found += HOUR if self.reading(found + HOUR) < local - 3 * HOUR else 1
+            self._firsts[local] = found
+        return found
 
-    def step(self, at: datetime) -> int:
-        return (at - self.origin) // STEP
+    def last(self, local: int) -> int:
+        """The last minute at which the clock reads it; where it is jumped over, the first after the jump."""
+        first = self.first(local)
+        again = (number for number in range(first + 3 * HOUR, first, -1) if self.reading(number) == local)
+        return next(again, first)  # No clock is set back by more than three hours.
 
+    def _day(self, day: int) -> tuple[int, ...]:
+        """How far it is ahead of UTC at every minute of a UTC day; looked at hour by hour where nothing changes."""
+        hours = [self._ahead(day * DAY + hour * HOUR) for hour in range(25)]
+        if len(set(hours)) == 1:
+            found = (hours[0],) * DAY
+        else:
+            found = tuple(self._ahead(day * DAY + number) for number in range(DAY))
+        self._days[day] = found
+        return found
 
-def _read(start: datetime, zone: ZoneInfo) -> list[datetime]:
-    """What the clock reads at every step of the twenty-four hours from `start`."""
-    first, last = (at.astimezone(zone).replace(tzinfo=None, fold=0) for at in (start, start + DAY))
-    if last - first == DAY:  # It was not touched: much quicker than to look every time.
-        return [first + STEP * number for number in range(DAY // STEP)]
-    steps = (start + STEP * number for number in range(DAY // STEP))
-    return [step.astimezone(zone).replace(tzinfo=None, fold=0) for step in steps]
+    def _ahead(self, number: int) -> int:
+        ahead = at(number).astimezone(self._zone).utcoffset()
+        assert ahead is not None and ahead % timedelta(minutes=1) == timedelta(0), "clocks of whole minutes only"
+        return ahead // timedelta(minutes=1)
 
 
 @cache
-def clock(zone_name: str, around: datetime) -> Clock:
-    return Clock(zone_name, around)
+def clock(zone_name: str) -> Clock:
+    return Clock(zone_name)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Slots and windows
 
 
 @dataclass(frozen=True)
@@ -75,139 +116,263 @@ class Piece:
     is_overnight: bool
 
 
-class LayerOracle:
-    """One layer, around an instant near which its pattern starts."""
+@dataclass(frozen=True)
+class Go:
+    """Whose turn it is: slot `k` of layer number `layer`."""
 
-    def __init__(self, layer: Layer, around: datetime, holidays: DayCalendar) -> None:
-        self.layer = layer
-        self.clock = clock(layer.timezone, around)
-        near = timedelta(days=12) if layer.every[1] in ("hour", "day") else timedelta(days=70)
-        middle = around.astimezone(UTC).replace(tzinfo=None)
-        self.slots = self._slots(middle - near, middle + near)
-        self.pieces = self._pieces(middle - near - 2 * DAY, middle + near + 2 * DAY, holidays)
-        self.slot_at: list[Slot | None] = [None] * len(self.clock.readings)
-        for slot in self.slots:
-            assert not any(self.slot_at[slot.opens : slot.closes]), "a layer gives at most one turn"
-            self.slot_at[slot.opens : slot.closes] = [slot] * (slot.closes - slot.opens)
-        self.piece_at: list[Piece | None] = [None] * len(self.clock.readings)
-        for piece in sorted(self.pieces, key=lambda piece: (piece.opens, piece.window), reverse=True):
-            self.piece_at[piece.opens : piece.closes] = [piece] * (piece.closes - piece.opens)  # The first holds.
-        worked = {self.slot_at[piece.opens] for piece in self.pieces}
-        self.worked = {slot.k: slot in worked for slot in self.slots}
-        self.effective = self.clock.first(layer.effective) if layer.effective else 0
-        self.until = self.clock.first(layer.until) if layer.until else len(self.clock.readings)
-
-    def turn(self, step: int) -> tuple[int, tuple[str, ...]] | None:
-        """The slot whose people are on call at that step, and those people."""
-        if not self.effective <= step < self.until:
-            return None
-        slot = self.slot_at[step]
-        if self.layer.windows:
-            piece = self.piece_at[step]
-            if piece is None:
-                return None
-            if piece.is_overnight:
-                slot = self.slot_at[piece.opens]
-        return None if slot is None else (slot.k, self._people(slot.k))
-
-    def _slots(self, low: datetime, high: datetime) -> list[Slot]:
-        found = []
-        most = (high - low) // timedelta(hours=1) // (1 if self.layer.every[1] == "hour" else 24)
-        for k in range(-most, most):
-            if low <= (local := plus(self.layer.starts, k, self.layer.every)) < high:
-                ends = self._turn_ends(k, local)
-                following = plus(self.layer.starts, k + 1, self.layer.every)
-                found.append(Slot(k, self.clock.first(local), self.clock.first(min(ends, following))))
-        return found
-
-    def _turn_ends(self, k: int, local: datetime) -> datetime:
-        if self.layer.turn[1] == self.layer.every[1] == "month":
-            return plus(self.layer.starts, 1, (k * self.layer.every[0] + self.layer.turn[0], "month"))
-        return plus(local, 1, self.layer.turn)
-
-    def _pieces(self, low: datetime, high: datetime, holidays: DayCalendar) -> list[Piece]:
-        found = []
-        for number, window in enumerate(self.layer.windows):
-            day = low.date()
-            while day < high.date():
-                if is_named(window, day, holidays):
-                    ends = datetime.combine(last_day(window, day), window.end)
-                    opens = self.clock.first(datetime.combine(day, window.start))
-                    is_overnight = (ends - timedelta(microseconds=1)).date() > day
-                    if opens < (closes := self.clock.last(ends)):
-                        found.append(Piece(opens, closes, number, is_overnight))
-                day += DAY
-        return found
-
-    def _people(self, k: int) -> tuple[str, ...]:
-        if self.layer.worked and self.layer.windows:
-            between = range(k) if k >= 0 else range(k, 0)
-            count = sum(self.worked[one] for one in between) * (1 if k >= 0 else -1)
-        else:
-            count = k
-        return self.layer.participants[count % len(self.layer.participants)]
-
-
-class RosterOracle:
-    """A roster and its overrides, around an instant near which everything about them happens."""
-
-    def __init__(self, roster: Roster, overrides: Iterable[Override], around: datetime, holidays: DayCalendar) -> None:
-        self.layers = [LayerOracle(layer, around, holidays) for layer in roster.layers]
-        self.overrides = sorted(overrides, key=lambda override: override.id)
-
-    def turns(self, at: datetime) -> dict[int, tuple[int, tuple[str, ...]]]:
-        """The turns on call before any override, by the number of their layer."""
-        present = {}
-        for number, layer in enumerate(self.layers):
-            turn = layer.turn(layer.clock.step(at))
-            if turn is not None:
-                present[number] = turn
-        highest = max((self.layers[number].layer.priority for number in present), default=0)
-        return {number: turn for number, turn in present.items() if self.layers[number].layer.priority == highest}
-
-    def people(self, at: datetime) -> set[str]:
-        on_call = {person for _, people in self.turns(at).values() for person in people}
-        active = [override for override in self.overrides if override.start <= at < override.end]
-        for override in active:  # The newest temporary schedule comes last.
-            if override.shifts is not None:
-                on_call = {who for start, end, people in override.shifts if start <= at < end for who in people}
-        base = set(on_call)
-        for override in active:
-            if override.remove in base:
-                on_call.discard(override.remove)
-        on_call |= {override.add for override in active if override.remove in base and override.add is not None}
-        return on_call | {override.add for override in active if override.remove is None and override.add is not None}
+    layer: int
+    k: int
+    people: tuple[str, ...]
 
 
 def plus(local: datetime, times: int, span: tuple[int, str]) -> datetime:
     """A reading moved by `times` spans; a day that the month does not have is its last."""
     count, unit = span
     if unit != "month":
-        return local + times * count * {"hour": timedelta(hours=1), "day": DAY, "week": 7 * DAY}[unit]
+        return local + times * count * {"hour": timedelta(hours=1), "day": timedelta(1), "week": timedelta(7)}[unit]
     months = local.year * 12 + (local.month - 1) + times * count
     year, month = months // 12, months % 12 + 1
     return local.replace(year=year, month=month, day=min(local.day, calendar.monthrange(year, month)[1]))
 
 
-def is_named(window: Window, day: date, holidays: DayCalendar) -> bool:
+def is_named(window: Window, day: date, holidays: DayCalendar | None) -> bool:
+    """Whether the window says that it starts on that day."""
     if window.weekdays is not None:
         return day.weekday() in window.weekdays
     if window.month_days is not None:
         length = calendar.monthrange(day.year, day.month)[1]
         return any(day.day == (named if named > 0 else length + 1 + named) for named in window.month_days)
     if window.work is not None:
-        is_workday = (day.weekday() < 5 and day not in holidays.holidays) or day in holidays.worked
-        return is_workday == window.work
+        off = holidays.holidays if holidays else ()
+        worked = holidays.worked if holidays else ()
+        return ((day.weekday() < 5 and day not in off) or day in worked) == window.work
     return True
 
 
 def last_day(window: Window, day: date) -> date:
     """Of the days from this one on, the first on which the window may end."""
-    ends = day if window.end > window.start else day + DAY
+    ends = day if window.end > window.start else day + timedelta(1)
     while window.end_weekday is not None and ends.weekday() != window.end_weekday:
-        ends += DAY
+        ends += timedelta(1)
     return ends
 
 
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time())
+def pieces_of(
+    window: Window, number: int, hands: Clock, days: Iterable[date], holidays: DayCalendar | None
+) -> list[Piece]:
+    """The window on each of those local days that it names."""
+    found = []
+    for day in days:
+        if is_named(window, day, holidays):
+            ends = datetime.combine(last_day(window, day), window.end)
+            opens = hands.first(_count(datetime.combine(day, window.start)))
+            closes = hands.last(_count(ends))
+            if opens < closes:
+                found.append(Piece(opens, closes, number, (ends - timedelta(microseconds=1)).date() > day))
+    return found
+
+
+def days_of(hands: Clock, start: int, end: int) -> list[date]:
+    """The local dates on which something may begin that the minutes from `start` to `end` see."""
+    first, last = _local(hands.reading(start)).date(), _local(hands.reading(end)).date()
+    return [first + timedelta(number) for number in range(-9, (last - first).days + 3)]
+
+
+class LayerOracle:
+    """One layer, for the minutes from `start` to `end`."""
+
+    def __init__(self, number: int, layer: Layer, calendars: Mapping[str, DayCalendar], start: int, end: int) -> None:
+        self.number, self.layer, self.clock = number, layer, clock(layer.timezone)
+        self._holidays = calendars.get(layer.calendar or "")
+        self._start, self._end = start - 10 * DAY, end + 2 * DAY  # A piece that began earlier may reach into it.
+        self._worked: dict[int, bool] = {}
+        self._counts: dict[int, int] = {}
+        self._slot_at: list[Slot | None] = [None] * (self._end - self._start)
+        for slot in self._slots():
+            self._lay(self._slot_at, slot.opens, slot.closes, slot)
+        self._piece_at: list[Piece | None] = [None] * (self._end - self._start)
+        days = days_of(self.clock, self._start, self._end)
+        pieces = [
+            piece
+            for place, window in enumerate(layer.windows)
+            for piece in pieces_of(window, place, self.clock, days, self._holidays)
+        ]
+        for piece in sorted(pieces, key=lambda piece: (piece.opens, piece.window), reverse=True):
+            self._lay(self._piece_at, piece.opens, piece.closes, piece)  # The one that began first is laid last.
+        self.effective = self.clock.first(_count(layer.effective)) if layer.effective else None
+        self.until = self.clock.first(_count(layer.until)) if layer.until else None
+
+    def _lay(self, row: list[Any], opens: int, closes: int, what: Slot | Piece) -> None:
+        low, high = max(opens - self._start, 0), min(closes, self._end) - self._start
+        if low < high:
+            row[low:high] = [what] * (high - low)
+
+    def go(self, number: int) -> Go | None:
+        """Whose turn it is at that minute; None in a hole."""
+        if self.effective is not None and number < self.effective:
+            return None
+        if self.until is not None and number >= self.until:
+            return None
+        slot = self._slot_at[number - self._start]
+        if self.layer.windows:
+            piece = self._piece_at[number - self._start]
+            if piece is None:
+                return None
+            if piece.is_overnight:
+                slot = self.slot_of(piece.opens)
+        return None if slot is None else Go(self.number, slot.k, self.people(slot.k))
+
+    def slot(self, k: int) -> Slot:
+        local, following = (plus(self.layer.starts, one, self.layer.every) for one in (k, k + 1))
+        opens, ends = self.clock.first(_count(local)), self.clock.first(_count(self._turn_ends(k, local)))
+        return Slot(k, opens, min(ends, self.clock.first(_count(following))))
+
+    def slot_of(self, number: int) -> Slot | None:
+        """The slot that covers a minute, also one before those that were laid out."""
+        if number >= self._start:
+            return self._slot_at[number - self._start]
+        k = self._about(number)
+        near = (self.slot(one) for one in range(k - 3, k + 4))
+        return next((slot for slot in near if slot.opens <= number < slot.closes), None)
+
+    def people(self, k: int) -> tuple[str, ...]:
+        place = self._count_of(k) if self.layer.worked and self.layer.windows else k
+        return self.layer.participants[place % len(self.layer.participants)]
+
+    def _slots(self) -> list[Slot]:
+        k, found = self._about(self._start) - 3, []
+        while (slot := self.slot(k)).opens < self._end:
+            found.append(slot)
+            k += 1
+        return found
+
+    def _about(self, number: int) -> int:
+        """A slot that has begun by that minute, or one of its neighbours."""
+        count, unit = self.layer.every
+        if unit in ("week", "day", "hour"):
+            span = {"week": WEEK, "day": DAY, "hour": HOUR}[unit] * count
+            return (self.clock.reading(number) - _count(self.layer.starts)) // span
+        low, high = -2400, 2400
+        while low < high:
+            middle = (low + high) // 2
+            if _count(plus(self.layer.starts, middle, self.layer.every)) <= self.clock.reading(number):
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1
+
+    def _turn_ends(self, k: int, local: datetime) -> datetime:
+        if self.layer.turn[1] == self.layer.every[1] == "month":  # From the anchor's day, each month.
+            return plus(self.layer.starts, 1, (k * self.layer.every[0] + self.layer.turn[0], "month"))
+        return plus(local, 1, self.layer.turn)
+
+    def _count_of(self, k: int) -> int:
+        """How many worked slots lie from slot 0 to this one, negative when it is before 0."""
+        if k not in self._counts:
+            between = range(k) if k >= 0 else range(k, 0)
+            self._counts[k] = sum(self._is_worked(one) for one in between) * (1 if k >= 0 else -1)
+        return self._counts[k]
+
+    def _is_worked(self, k: int) -> bool:
+        """Whether an occurrence of a window starts in slot k."""
+        if k not in self._worked:
+            slot = self.slot(k)
+            first, last = (_local(self.clock.reading(one)).date() for one in (slot.opens, slot.closes))
+            days = [first + timedelta(number) for number in range(-2, (last - first).days + 3)]
+            self._worked[k] = any(
+                slot.opens <= piece.opens < slot.closes
+                for window in self.layer.windows
+                for piece in pieces_of(window, 0, self.clock, days, self._holidays)
+            )
+        return self._worked[k]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Layers over layers, and overrides over them
+
+
+class RosterOracle:
+    """A roster and its overrides, for the minutes from `start` to `end`."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        overrides: Iterable[Override],
+        calendars: Mapping[str, DayCalendar],
+        start: int,
+        end: int,
+        fallback: tuple[str, ...] = (),
+    ) -> None:
+        self.roster, self.fallback = roster, fallback
+        self.layers = [LayerOracle(number, layer, calendars, start, end) for number, layer in enumerate(roster.layers)]
+        self.overrides = sorted(overrides, key=lambda one: (one.made_at or EPOCH, one.id))
+        self._edges = sorted({minute(edge) for one in self.overrides for edge in (one.start, one.end)})
+        self._active: dict[int, list[Override]] = {}
+        self._people: dict[int, frozenset[str]] = {}
+        self._covered: set[int] | None = None
+        if roster.covers is not None:
+            named = next((layer.calendar for layer in roster.layers if layer.calendar is not None), None)
+            hands = clock(roster.timezone)
+            self._covered = {
+                number
+                for window in roster.covers
+                for piece in pieces_of(window, 0, hands, days_of(hands, start, end), calendars.get(named or ""))
+                for number in range(max(piece.opens, start), min(piece.closes, end))
+            }
+
+    def goes(self, number: int) -> tuple[Go, ...]:
+        """The turns on call before any override: of the highest priority present, all."""
+        present = [go for layer in self.layers if (go := layer.go(number)) is not None]
+        if len(present) < 2:
+            return tuple(present)
+        highest = max(self.roster.layers[go.layer].priority for go in present)
+        return tuple(go for go in present if self.roster.layers[go.layer].priority == highest)
+
+    def people(self, number: int) -> frozenset[str]:
+        """Who is on call; nobody in a gap."""
+        found = self._people.get(number)
+        if found is None:
+            found = self._people[number] = self._work_out(number)
+        return found
+
+    def _work_out(self, number: int) -> frozenset[str]:
+        on_call = {person for go in self.goes(number) for person in go.people}
+        active = self._in_force(number)
+        if not active:
+            return frozenset(on_call)
+        for override in active:  # The newest temporary schedule comes last.
+            if override.shifts is not None:
+                entries = ((minute(start), minute(end), people) for start, end, people in override.shifts)
+                on_call = {who for start, end, people in entries if start <= number < end for who in people}
+        base = frozenset(on_call)
+        changes = [override for override in active if override.shifts is None]
+        on_call -= {override.remove for override in changes if override.remove in base}
+        on_call |= {override.add for override in changes if override.remove in base and override.add is not None}
+        return frozenset(
+            on_call | {override.add for override in changes if override.remove is None and override.add is not None}
+        )
+
+    def paged(self, number: int) -> frozenset[str]:
+        """Who is on call, or the fallback in a gap."""
+        return self.people(number) or frozenset(self.fallback)
+
+    def is_gap(self, number: int) -> bool:
+        return not self.people(number) and (self._covered is None or number in self._covered)
+
+    def following(self, number: int, end: int) -> frozenset[str]:
+        """`/next`: who is on call at the first minute that names somebody who is not now; nobody when none is seen."""
+        return self._first_new(number, range(number, end))
+
+    def preceding(self, number: int, start: int) -> frozenset[str]:
+        """`/previous`: the same, backwards."""
+        return self._first_new(number, range(number, start - 1, -1))
+
+    def _first_new(self, number: int, minutes: Iterable[int]) -> frozenset[str]:
+        now = self.paged(number)
+        return next((people for one in minutes if not (people := self.people(one)) <= now), frozenset())
+
+    def _in_force(self, number: int) -> list[Override]:
+        place = bisect_right(self._edges, number)
+        if place not in self._active:
+            self._active[place] = [one for one in self.overrides if minute(one.start) <= number < minute(one.end)]
+        return self._active[place]

@@ -68,6 +68,16 @@ def test_monthly_turns_are_clamped_from_the_anchors_day():
     ]
 
 
+def test_a_months_turn_ends_on_the_anchors_day_too_where_every_is_longer():
+    duty = Duty(layer("A B", "2025-12-31T00:00", "1 month", every="2 months"))
+    assert duty.said("2026-01-01T00:00:00Z", "2026-07-01T00:00:00Z") == [
+        "01-01 00:00-01-31 00:00 A",
+        "02-28 00:00-03-31 00:00 B",
+        "04-30 00:00-05-31 00:00 A",
+        "06-30 00:00-07-01 00:00 B",
+    ]
+
+
 def test_a_longer_every_leaves_holes():
     duty = Duty(layer("A B", "2026-01-05T09:00", "2 days", every="1 week"))
     assert week(duty) == ["01-05 09:00-01-07 09:00 A"]
