@@ -2,169 +2,180 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from opswatch.cli import times
 from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, say, styled
-from opswatch.cli.values import SERVICE
-from opswatch.core.spans import say_roughly
+from opswatch.cli.values import CHECK, PRIORITY, SERVICE, TARGET
 
 if TYPE_CHECKING:
-    from opswatch.core.explain import Explanation
+    from opswatch.core.changes import State
+    from opswatch.core.explain import Explanation, Supposed
+    from opswatch.core.matching import Fullmatch
+    from opswatch.core.model import Priority
+    from opswatch.core.plan import Plan
 
-INTERRUPTS = {"always": "at any time", "day": "held until the person's day", "never": "nobody: it is in the digest"}
+AS_GOOD_AS_NOW = timedelta(minutes=1)
+
+
+class _Unknown(Exception):
+    """Something that was named is not there; the text says what, and what was probably meant."""
 
 
 @click.command("explain", cls=Command)
-@click.argument("what", required=False, metavar="[INCIDENT|CHECK/TARGET]")
-@click.option("--service", type=SERVICE, metavar="S", help="Instead: something of this service, were it to fail …")
+@click.argument("what", required=False, metavar="[INCIDENT|CHECK[/TARGET]]")
+@click.option("--service", type=SERVICE, metavar="S", help="Instead: something of this service, were it to fail.")
+@click.option("--check", type=CHECK, metavar="C", help="Instead: this check, as CHECK.")
+@click.option(
+    "--target", type=TARGET, metavar="T", help="Of CHECK or the service; alone: something of it, were it to fail."
+)
 @click.option(
     "--state",
     type=click.Choice(["crit", "warn", "unknown"]),
     default="crit",
     show_default=True,
-    help="… like this. Also for CHECK/TARGET that does not fail.",
+    help="How what does not fail would.",
 )
-@click.option("--at", metavar="T", help="At that time instead of now.")
+@click.option("--priority", type=PRIORITY, metavar="P", help="Were it this priority, whatever the rules say.")
+@click.option("--labels", metavar="K=V,…", help="Did it carry these labels too.")
+@click.option("--at", metavar="T", help="Were it to fail then; of an incident: how it stands then if nobody answers.")
 @is_json
-def explain(what: str | None, service: str | None, state: str, at: str | None, as_json: bool) -> int:
-    """Which priority and why, which route and policy, who is paged when if nobody answers, what is quiet and why. For
-    what does not fail: as if it did. Nothing is changed and nobody is paged.
+def explain(
+    what: str | None,
+    service: str | None,
+    check: str | None,
+    target: str | None,
+    state: str,
+    priority: Priority | None,
+    labels: str | None,
+    at: str | None,
+    as_json: bool,
+) -> int:
+    """Which priority and why, which route and policy, who is paged when, how and why just they, if nobody answers, and
+    what is quiet and why. For what does not fail, and with --at: as if it did then. Nothing is changed and nobody is
+    paged.
 
     \b
     opswatch explain 142
-    opswatch explain disk-space/this-host --at 'sat 03:00'
-    opswatch explain --service orders --state warn
+    opswatch explain disk-space --target this-host --at 'sat 03:00'
+    opswatch explain --service orders --state crit --at '2026-12-25 03:00 Asia/Shanghai'
     """
-    if (what is None) == (service is None):
+    what, target = _subject(what, check, target)
+    if (what is not None and service is not None) or (what, target, service) == (None, None, None):
         raise click.UsageError("Say an INCIDENT or CHECK/TARGET, or --service S.")
     office = door().office()
-    when = door().instant(at, "--at") if at is not None else office.now()
-    found, unknown = _explained(what, service, state, when)
-    if found is None:
-        click.echo(f"There is no {unknown}.", err=True)
+    now = office.now()
+    when = door().instant(at, "--at") if at is not None else now
+    is_then = abs(when - now) > AS_GOOD_AS_NOW
+    supposed = _supposed(state, priority, _labels(labels), is_then=is_then)
+    try:
+        found = _explained(what, target, service, supposed, now, when)
+    except _Unknown as unknown:
+        click.echo(str(unknown), err=True)
         return REFUSED
+    from opswatch.render import explain as render
+
+    zone, language = door().reader()
     if as_json:
-        print_json(_json(found))
-    else:
-        _print(found, state)
+        print_json(render.as_json(found, office.plan, language=language, zone=zone))
+        return DONE
+    for line in render.text(found, office.plan, language=language, zone=zone, state=state):
+        say(styled(str(found.priority), line) if line.endswith(found.why) else line)
     return DONE
 
 
-def _explained(what: str | None, service: str | None, state: str, at: datetime) -> tuple[Explanation | None, str]:
-    """The explanation, or what is not known."""
-    from opswatch.assemble import linear_fullmatch
-    from opswatch.core import explain
+def _subject(what: str | None, check: str | None, target: str | None) -> tuple[str | None, str | None]:
+    """What is asked about, however it was said: an incident's number or a check; and a target."""
+    if what is not None and check is not None:
+        raise click.UsageError("Say CHECK or --check, not both.")
+    what = what if what is not None else check
+    name, slash, of = (what or "").partition("/")
+    if slash and target is not None:
+        raise click.UsageError("Say CHECK/TARGET or --target, not both.")
+    return (name, of) if slash else (what, target)
+
+
+def _labels(text: str | None) -> dict[str, str]:
+    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    if any(not name.strip() or not equals for name, equals, _ in pairs):
+        raise click.BadParameter(f"{text!r}: write labels as area=capacity,region=apac", param_hint="--labels")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _supposed(state: str, priority: Priority | None, labels: dict[str, str], *, is_then: bool) -> Supposed:
+    from opswatch.core.explain import Supposed
     from opswatch.core.model import Health
 
+    return Supposed(Health(state), is_then, priority, labels)
+
+
+def _explained(
+    what: str | None, target: str | None, service: str | None, supposed: Supposed, now: datetime, when: datetime
+) -> Explanation:
+    """Raises _Unknown, in words."""
+    from opswatch.assemble import linear_fullmatch
+    from opswatch.core import explain
+
     office = door().office()
-    health, regex = Health(state), linear_fullmatch()
     office.desk.refresh()
     with office.desk.looking() as (so, engine):
-        try:
-            if service is not None:
-                return explain.of_service(engine.plan, so, service, at, health=health, regex=regex), ""
-            assert what is not None
-            check, slash, target = what.partition("/")
-            if slash:
-                return explain.of_check(engine.plan, so, check, target, at, health=health, regex=regex), ""
-            number = what.removeprefix("#")
-            if number.isdecimal():
-                return explain.of_incident(engine.plan, so, int(number), at, regex), ""
-        except KeyError as unknown:
-            subject = "service" if service is not None else "check and target" if "/" in (what or "") else "incident"
-            return None, f"{subject} {str(unknown.args[0])!r} that can be explained"
-    raise click.UsageError(f"{what!r} is neither an incident's number nor CHECK/TARGET.")
+        plan = engine.plan
+        given: dict[str, Any] = {"supposed": supposed, "regex": linear_fullmatch()}
+        if service is not None:
+            _known("service", service, plan.services)
+            if target is not None:
+                _known(
+                    f"target of {service}", target, [one.id for one in plan.targets.values() if one.service == service]
+                )
+                return explain.of_target(plan, so, target, when, **given)
+            return explain.of_service(plan, so, service, when, **given)
+        if what is None:
+            assert target is not None
+            _known("target", target, plan.targets)
+            return explain.of_target(plan, so, target, when, **given)
+        number = what.removeprefix("#")
+        if number.isdecimal() and target is None:
+            return _incident(plan, so, int(number), now, when if supposed.is_then else None, given["regex"])
+        return explain.of_check(plan, so, what, _target_of(plan, what, target), when, **given)
 
 
-def _print(found: Explanation, state: str) -> None:
-    office = door().office()
-    zone, language = door().reader()
-    supposed = f", were it {state} then" if found.is_supposed else ""
-    say(f"{found.subject} at {times.named(found.at, zone)}{supposed}")
-    say(f"  priority   {styled(str(found.priority), found.why)}")
-    say(f"  interrupts {INTERRUPTS.get(found.interrupt, found.interrupt)}")
-    say(f"  quiet      {_quiet(found, zone)}")
-    say(f"  policy     {_policy(found)}")
-    if found.is_supposed and (confirming := _confirming(found)):
-        say(f"  first      {confirming}")
-    if found.joins:
-        say(f"  joins      incident {found.incident}, which is open: nobody is paged for joining")
-    if office.plan.mode == "observe":
-        say("  mode       observe: all of this is decided and recorded, and nothing is sent")
-    say("If nobody answers:" if found.course else "Nothing follows.")
-    _print_course(found, zone, language)
+def _incident(plan: Plan, so: State, number: int, now: datetime, at: datetime | None, regex: Fullmatch) -> Explanation:
+    from opswatch.core import explain
+
+    if at is not None and at < now:
+        raise click.BadParameter(f"what was so is told by: opswatch show {number}", param_hint="--at")
+    try:
+        return explain.of_incident(plan, so, number, now, regex, at=at)
+    except KeyError:
+        raise _Unknown(f"There is no incident {str(number)!r} that can be explained.") from None
 
 
-def _print_course(found: Explanation, zone: str, language: str) -> None:
-    from opswatch import render
-
-    plan = door().office().plan
-    for entry in found.course:
-        after = f"+{say_roughly(entry.at - found.at)}" if entry.at > found.at else "now"
-        words = render.entry(language, entry, plan=plan, zone=zone)
-        say(f"  {times.local(entry.at, zone)}  {after:<9} {words}")
-    if found.is_cut and found.course:
-        say("  … and so on, until somebody answers or it recovers.")
-
-
-def _quiet(found: Explanation, zone: str) -> str:
-    if found.quiet is None:
-        return "no: it is told at once"
-    return f"{found.quiet.reason}, until {times.named(found.quiet.until, zone)}: {found.quiet.why}"
+def _target_of(plan: Plan, check: str, target: str | None) -> str:
+    """The target that is meant: the only one where none is named."""
+    if check not in plan.checks and check in plan.services:
+        raise _Unknown(f"There is no check {check!r}; the service of that name: opswatch explain --service {check}")
+    _known("check", check, plan.checks)
+    targets = plan.checks[check].targets
+    if target is None:
+        if len(targets) != 1:
+            listed = ", ".join(targets) or "none"
+            raise click.UsageError(f"{check} looks at {len(targets)} targets: say --target T, one of {listed}")
+        return targets[0]
+    _known(f"target of {check}", target, targets)
+    return target
 
 
-def _policy(found: Explanation) -> str:
-    policy = door().office().plan.policies.get(found.policy)
-    route = f"route {found.route} → " if found.route is not None else ""
-    if policy is None:
-        return f"{route}{found.policy} (built in: the admins)"
-    climbs = f", {policy.repeat + 1} climbs" if policy.repeat else ""
-    levels = len(policy.levels)
-    return f"{route}{policy.id} ({levels} level{'s' if levels != 1 else ''}{climbs})"
+def _known(kind: str, name: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name in names:
+        return
+    from opswatch.config.suggest import listed, nearest
 
-
-def _confirming(found: Explanation) -> str:
-    """How long it takes until a failure is believed."""
-    check = door().office().plan.checks.get(found.subject.partition("/")[0])
-    if check is None or check.confirm <= 1:
-        return ""
-    spacing = check.retry or check.every
-    apart = f", {say_roughly(spacing)} apart" if spacing is not None else ""
-    return f"{check.confirm} bad looks in a row{apart}; the times below count from the last of them"
-
-
-def _json(found: Explanation) -> dict[str, object]:
-    from opswatch import render
-    from opswatch.views import utc
-
-    plan = door().office().plan
-    zone, language = door().reader()
-    held = found.quiet
-    return {
-        "subject": found.subject,
-        "at": utc(found.at),
-        "supposed": found.is_supposed,
-        "priority": str(found.priority),
-        "why": found.why,
-        "interrupt": found.interrupt,
-        "policy": found.policy,
-        "route": found.route,
-        "quiet": {"reason": str(held.reason), "until": utc(held.until), "why": held.why} if held else None,
-        "incident": None if found.is_supposed and not found.joins else found.incident,
-        "if_nobody_answers": [
-            {
-                "at": utc(entry.at),
-                "kind": entry.kind,
-                "facts": dict(entry.facts),
-                "text": render.entry(language, entry, plan=plan, zone=zone),
-            }
-            for entry in found.course
-        ],
-        "goes_on": found.is_cut,
-    }
+    near = nearest(name, names)
+    hint = f"did you mean {near!r}?" if near else f"known are {listed(names)}"
+    raise _Unknown(f"There is no {kind} {name!r}: {hint}")

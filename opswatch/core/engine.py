@@ -73,7 +73,7 @@ class Engine:
 
     def step(self, state: State, event: Event, now: datetime) -> tuple[Changes, list[Effect]]:
         """Decide one event. Reads `state`, changes nothing; `now` is aware, UTC."""
-        m = self._moment(Draft(state), now)
+        m = self.moment(Draft(state), now)
         self._take(m, event)
         return m.draft.changes, m.effects
 
@@ -82,7 +82,7 @@ class Engine:
         draft = Draft(state)
         answers = []
         for event in events:
-            m = self._moment(draft, now)
+            m = self.moment(draft, now)
             self._take(m, event)
             answers.append(tuple(m.effects))
         return Decision(draft.changes, tuple(answers))
@@ -99,7 +99,8 @@ class Engine:
         )
         return min((at for at in instants if at is not None), default=None)
 
-    def _moment(self, draft: Draft, now: datetime) -> Moment:
+    def moment(self, draft: Draft, now: datetime) -> Moment:
+        """One moment of deciding, or of asking what would be decided."""
         return Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service)
 
     def _take(self, m: Moment, event: Event) -> None:

@@ -1,4 +1,5 @@
-"""The same decisions, as sentences: which priority and why, who is paged when, what is quiet, what if nobody answers.
+"""The same decisions, as values for sentences: which priority and why, who is paged when, what is quiet, what if nobody
+answers.
 
 Nothing is decided here a second time: the engine itself steps a throw-away copy of the state, and what it records is
 the explanation.
@@ -6,56 +7,52 @@ the explanation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from opswatch.core import escalation, quiet
+from opswatch.core import escalation, quiet, sources
 from opswatch.core.changes import Changes, Draft, State
-from opswatch.core.effects import Effect, Entry, Record
+from opswatch.core.effects import Entry
 from opswatch.core.engine import Engine
-from opswatch.core.events import Event, Observed, Tick
 from opswatch.core.grouping import group_key
 from opswatch.core.matching import Fullmatch, fullmatch, labels_of, labels_of_alert
-from opswatch.core.model import Failure, Health, Priority, Status, UnknownReason, Verdict
+from opswatch.core.model import Health, Priority, Status
 from opswatch.core.moment import Moment
-from opswatch.core.plan import Check, Plan, Target
+from opswatch.core.plan import Check, ClassifyRule, Plan
 from opswatch.core.quiet import Quiet
+from opswatch.core.rehearsal import STEPS_MAX, SUPPOSED, Rehearsal, arranged, at_once, supposing, with_check
+from opswatch.core.sources import Source
 from opswatch.core.state import Alert, Incident, alert_key
 
 HORIZON = timedelta(days=8)  # a P2 raised on Friday night is told on Monday; a digest comes within a day
-STEPS_MAX = 2_000
 ENTRIES_MAX = 200
-SUPPOSED = "supposed"  # a check or target that exists only in the question
-_TOLD = frozenset(
-    [
-        "triggered",
-        "alert_joined",
-        "alert_announced",
-        "held",
-        "level_entered",
-        "level_skipped",
-        "level_empty",
-        "page_promised",
-        "unreachable_person",
-        "ladder_ended",
-        "digest_sent",
-        "ack_reminded",
-        "ack_expired",
-        "snooze_ended",
-        "reopened",
-        "raised",
-    ]
-)
+_UNTOLD = frozenset(["alert_fired", "alert_changed", "noted", "announced", "page_delivered", "page_sent"])
+"""What explains nothing: everything else that the engine records of the incident is told, kinds of tomorrow too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What is only assumed. `is_then`: at another time than now; what is so today (an acknowledgement, a pinned
+    priority, what else fails) is not so then. `priority` and `labels` are as asked, where they were."""
+
+    health: Health = Health.CRIT
+    is_then: bool = False
+    priority: Priority | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+AS_IT_STANDS = Supposed()
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What is so, or would be, for one failure at `at`; and what follows if nobody says a word.
 
-    `route` counts from 1, None where none is written. `quiet` is why nobody is told at `at`. `incident` is the open
-    one, or the one it would open or join; None while a quiet holds it back. `course` is in order of time; `is_cut`
-    says that it goes on like this.
+    `route` counts from 1, None where none is written. `quiets` is why nobody is told at `at`, what ends last first.
+    `incident` is the open one, or the one it would open or join; None while a quiet holds it back. `stands` is the
+    incident as it is at `at`, for one that exists. `course` is in order of time; `is_cut` says that it goes on like
+    this. `sources` says for each level of the course who stands behind its targets, and why they do.
     """
 
     subject: str
@@ -66,35 +63,53 @@ class Explanation:
     interrupt: str
     policy: str
     route: int | None
-    quiet: Quiet | None
+    quiets: tuple[Quiet, ...]
     incident: int | None
     joins: bool
     course: tuple[Entry, ...]
     is_cut: bool
+    sources: tuple[Source, ...] = ()
+    stands: Incident | None = None
+    is_then: bool = False
+
+    @property
+    def quiet(self) -> Quiet | None:
+        """What holds it back longest."""
+        return self.quiets[0] if self.quiets else None
 
 
-def of_incident(plan: Plan, state: State, number: int, now: datetime, regex: Fullmatch = fullmatch) -> Explanation:
-    """An incident as it stands. KeyError when it is not in the state."""
-    incident = state.incidents[number]
-    copy = _copy(state, keep=(number,), alerts=incident.alerts)
-    engine = Engine(plan, regex)
-    alerts = [copy.alerts[key] for key in incident.alerts if key in copy.alerts]
-    held = [_why_quiet(plan, copy, alert, now, regex) for alert in alerts]
-    course, is_cut = _course(engine, copy, number, incident.alerts, now)
+def of_incident(
+    plan: Plan, state: State, number: int, now: datetime, regex: Fullmatch = fullmatch, *, at: datetime | None = None
+) -> Explanation:
+    """An incident as it stands; at a later `at`, as it would stand by then if nobody said a word. KeyError when it is
+    not in the state, or gone by then."""
+    keys = state.incidents[number].alerts
+    stage = Rehearsal(Engine(plan, regex), _copy(state, keep=(number,), alerts=keys), now)
+    if at is not None and at > now:
+        stage.passes(at)
+        stage.entries.clear()
+    incident = stage.state.incidents[number]
+    alerts = [stage.state.alerts[key] for key in incident.alerts if key in stage.state.alerts]
+    held = [_why_quiet(stage, alert) for alert in alerts]
+    began, route = stage.now, _route(stage, incident)
+    course, behind, is_cut = _course(stage, number, incident.alerts)
     return Explanation(
         subject=f"incident {number}",
-        at=now,
+        at=began,
         is_supposed=False,
         priority=incident.priority,
         why=incident.why,
         interrupt=plan.rule(incident.priority).interrupt,
         policy=incident.policy,
-        route=_route(engine, copy, incident, now, regex),
-        quiet=held[0] if held and all(held) else None,
+        route=route,
+        quiets=_shortest(held),
         incident=number,
         joins=False,
         course=course,
         is_cut=is_cut,
+        sources=behind,
+        stands=incident,
+        is_then=at is not None and at > now,
     )
 
 
@@ -105,33 +120,54 @@ def of_check(
     target: str,
     now: datetime,
     *,
-    health: Health = Health.CRIT,
+    supposed: Supposed = AS_IT_STANDS,
     regex: Fullmatch = fullmatch,
 ) -> Explanation:
-    """A check on a target: the incident it is in; else, were it confirmed as `health` at `now`. KeyError for a check
-    or target that is not in the plan."""
+    """A check on a target: the incident it is in; else, or when it is about another time, were it confirmed bad at
+    `now`. KeyError for a check or target that is not in the plan."""
     known = plan.checks[check]
     if target not in known.targets:
         raise KeyError(target)
-    alert = state.alerts.get(alert_key(check, target))
-    incident = state.incidents.get(alert.incident or 0) if alert is not None else None
-    if incident is not None and incident.status is not Status.RESOLVED:
-        return replace(of_incident(plan, state, incident.number, now, regex), subject=f"{check}/{target}")
-    return _supposed(plan, state, known, target, health, now, regex)
+    if not supposed.is_then and supposed.priority is None and not supposed.labels:
+        for alert in state.alerts.values():
+            incident = state.incidents.get(alert.incident or 0)
+            is_it = alert.check == check and alert.target == target
+            if is_it and incident is not None and incident.status is not Status.RESOLVED:
+                return replace(of_incident(plan, state, incident.number, now, regex), subject=f"{check}/{target}")
+    return _supposed(plan, state, known, target, supposed, now, regex)
 
 
 def of_service(
-    plan: Plan, state: State, service: str, now: datetime, *, health: Health = Health.CRIT, regex: Fullmatch = fullmatch
+    plan: Plan,
+    state: State,
+    service: str,
+    now: datetime,
+    *,
+    supposed: Supposed = AS_IT_STANDS,
+    regex: Fullmatch = fullmatch,
 ) -> Explanation:
-    """Were something of this service to fail as `health` at `now`: a check nobody wrote, on its first target. KeyError
-    for a service that is not in the plan."""
+    """Were something of this service to fail at `now`: a check nobody wrote, on its first target. KeyError for a
+    service that is not in the plan."""
     plan.services[service]
-    target = next((one.id for one in plan.targets.values() if one.service == service), SUPPOSED)
-    targets = {**plan.targets, target: plan.targets.get(target) or Target(target, "host", service=service)}
-    check = Check(SUPPOSED, "command", (target,), every=timedelta(minutes=1))
-    supposed = replace(plan, targets=targets, checks={**plan.checks, SUPPOSED: check})
-    found = _supposed(supposed, state, check, target, health, now, regex)
+    imagined, target = supposing(plan, service)
+    found = _supposed(imagined, state, imagined.checks[SUPPOSED], target, supposed, now, regex)
     return replace(found, subject=f"service {service}")
+
+
+def of_target(
+    plan: Plan,
+    state: State,
+    target: str,
+    now: datetime,
+    *,
+    supposed: Supposed = AS_IT_STANDS,
+    regex: Fullmatch = fullmatch,
+) -> Explanation:
+    """Were something of this target to fail at `now`: a check nobody wrote. KeyError for a target that is not in the
+    plan."""
+    imagined, name = supposing(plan, plan.targets[target].service, target)
+    found = _supposed(imagined, state, imagined.checks[SUPPOSED], name, supposed, now, regex)
+    return replace(found, subject=f"target {target}")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -139,43 +175,64 @@ def of_service(
 
 
 def _supposed(
-    plan: Plan, state: State, check: Check, target: str, health: Health, now: datetime, regex: Fullmatch
+    plan: Plan, state: State, check: Check, target: str, supposed: Supposed, now: datetime, regex: Fullmatch
 ) -> Explanation:
     key = alert_key(check.id, target)
-    at_once = replace(check, confirm=1)
-    engine = Engine(replace(plan, checks={**plan.checks, check.id: at_once}), regex)
-    labels = labels_of(plan, check=check.id, target=target, health=str(health))
-    group = group_key(plan, labels)
-    same_group = [number for number, one in state.incidents.items() if one.group == group]
-    copy = _copy(state, keep=same_group, alerts=(), without=key)
-    entries = _records(_step(engine, copy, Observed(check.id, target, _verdict(health, now)), now))
-    alert = copy.alerts[key]
-    incident = copy.incidents.get(alert.incident or 0)
-    held = _why_quiet(plan, copy, alert, now, regex)
-    course, is_cut = _course(engine, copy, alert.incident, (key,), now, entries)
-    if incident is None:  # Held back: the incident it opens in the end is on the copy by now.
-        incident = copy.incidents.get(copy.alerts[key].incident or 0) or _would_be(alert, labels.get("service"), now)
+    plan = _as_asked(with_check(plan, at_once(check)), check.id, target, supposed)
+    stage = Rehearsal(Engine(plan, regex), _around(plan, state, check.id, target, supposed), now)
+    stage.looks(check.id, target, supposed.health)
+    alert = stage.state.alerts[key]
+    number, joins = alert.incident, alert.incident in state.incidents and not supposed.is_then
+    held = _why_quiet(stage, alert)
+    incident = stage.state.incidents.get(number or 0)
+    opened = incident is not None
+    # Asked now: what the course brings may be routed another way, at another hour.
+    asked = incident if incident is not None else _would_be(alert, plan.targets[target].service, now)
+    policy = asked.policy or escalation.route(_moment(stage), asked)
+    route = _route(stage, replace(asked, priority=alert.priority))
+    course, behind, is_cut = _course(stage, number, (key,))
     return Explanation(
         subject=f"{check.id}/{target}",
         at=now,
         is_supposed=True,
         priority=alert.priority,
-        why=alert.why,
+        why=alert.why if supposed.priority is None else f"{alert.priority} because: asked so",
         interrupt=plan.rule(alert.priority).interrupt,
-        policy=incident.policy or escalation.route(_moment(engine, copy, now, regex), incident),
-        route=_route(engine, copy, incident, now, regex),
-        quiet=held,
-        incident=alert.incident,
-        joins=alert.incident in state.incidents,
+        policy=policy,
+        route=route,
+        quiets=held,
+        incident=number if opened else None,
+        joins=joins,
         course=course,
         is_cut=is_cut,
+        sources=behind,
+        stands=state.incidents[number] if joins and number is not None else None,
+        is_then=supposed.is_then,
     )
 
 
-def _verdict(health: Health, now: datetime) -> Verdict:
-    if health is Health.UNKNOWN:
-        return Verdict(now, "supposed: it cannot be told", unknown=UnknownReason.TIMEOUT)
-    return Verdict(now, f"supposed: {health}", failures=(Failure(f"supposed: {health}", health),))
+def _around(plan: Plan, state: State, check: str, target: str, supposed: Supposed) -> State:
+    """What is so while it fails: at another time, only what people have arranged."""
+    if supposed.is_then:
+        return arranged(state)
+    group = group_key(plan, labels_of(plan, check=check, target=target, health=str(supposed.health)))
+    same_group = [number for number, one in state.incidents.items() if one.group == group]
+    return _copy(state, keep=same_group, alerts=(), without=alert_key(check, target))
+
+
+def _as_asked(plan: Plan, check: str, target: str, supposed: Supposed) -> Plan:
+    """The plan in which the failure has the priority and the labels that were asked for."""
+    if supposed.priority is not None:
+        rule = ClassifyRule(supposed.priority, 0, checks=(check,), targets=(target,))
+        plan = replace(plan, classify=(rule, *plan.classify))
+    if supposed.labels:
+        known = plan.checks[check]
+        plan = with_check(plan, replace(known, labels={**known.labels, **supposed.labels}))
+        service = plan.services.get(plan.targets[target].service or "")
+        if service is not None:  # Routes ask the service's labels.
+            labelled = replace(service, labels={**service.labels, **supposed.labels})
+            plan = replace(plan, services={**plan.services, service.id: labelled})
+    return plan
 
 
 def _would_be(alert: Alert, service: str | None, now: datetime) -> Incident:
@@ -201,10 +258,9 @@ def _would_be(alert: Alert, service: str | None, now: datetime) -> Incident:
 
 def _copy(state: State, *, keep: Iterable[int], alerts: Iterable[str], without: str = "") -> State:
     """A state of our own with these incidents and alerts. Other alerts stand still: they matter to the rules only."""
-    awake = set(alerts)
     kept = {number: state.incidents[number] for number in keep}
-    awake |= {key for one in kept.values() for key in one.alerts}
-    copy = State()
+    awake = {*alerts, *(key for one in kept.values() for key in one.alerts)}
+    copy = arranged(state)
     copy.apply(
         Changes(
             alerts={
@@ -213,39 +269,31 @@ def _copy(state: State, *, keep: Iterable[int], alerts: Iterable[str], without: 
                 if key != without
             },
             incidents=dict(kept),
-            silences=dict(state.silences),
-            overrides=dict(state.overrides),
             watches={key: watch for key, watch in state.watches.items() if key in awake and key != without},
-            standing=state.standing,
         )
     )
     return copy
 
 
 def _course(
-    engine: Engine,
-    copy: State,
-    number: int | None,
-    alerts: Iterable[str],
-    now: datetime,
-    before: Iterable[Entry] = (),
-) -> tuple[tuple[Entry, ...], bool]:
-    """What happens from `now` on while nobody says a word, until it only repeats itself."""
-    keys = set(alerts)
-    course = [entry for entry in before if _concerns(entry, number, keys)]
-    at = now
+    stage: Rehearsal, number: int | None, alerts: Iterable[str]
+) -> tuple[tuple[Entry, ...], tuple[Source, ...], bool]:
+    """What happens from now on while nobody says a word, until it only repeats itself; and who stands behind each
+    level as it is entered."""
+    keys, until, seen = set(alerts), stage.now + HORIZON, 0
+    course: list[Entry] = []
+    behind: list[Source] = []
     for _ in range(STEPS_MAX):
-        due = engine.next_deadline(copy)
-        if due is None or due > now + HORIZON or len(course) >= ENTRIES_MAX:
-            return tuple(course), due is not None
-        at = max(at, due)
-        entries = _records(_step(engine, copy, Tick(), at))
-        number = number or next((copy.alerts[key].incident for key in keys if key in copy.alerts), None)
-        told = [entry for entry in entries if _concerns(entry, number, keys)]
+        number = number or next((stage.state.alerts[key].incident for key in keys if key in stage.state.alerts), None)
+        told = [entry for entry in stage.entries[seen:] if _concerns(entry, number, keys)]
+        seen = len(stage.entries)
         course += told
-        if _is_at_its_end(course, told):
-            return tuple(course), True
-    return tuple(course), True
+        behind += [one for entry in told for one in sources.of_level(_moment(stage), entry)]
+        if _is_at_its_end(course, told) or len(course) >= ENTRIES_MAX:
+            return tuple(course), tuple(behind), True
+        if not stage.wakes(until):
+            return tuple(course), tuple(behind), stage.engine.next_deadline(stage.state) is not None
+    return tuple(course), tuple(behind), True
 
 
 def _is_at_its_end(course: list[Entry], told: list[Entry]) -> bool:
@@ -257,7 +305,7 @@ def _is_at_its_end(course: list[Entry], told: list[Entry]) -> bool:
 
 
 def _concerns(entry: Entry, number: int | None, alerts: set[str]) -> bool:
-    if entry.kind not in _TOLD:
+    if entry.kind in _UNTOLD:
         return False
     if entry.kind == "digest_sent":
         numbers = entry.facts.get("incidents")
@@ -265,34 +313,29 @@ def _concerns(entry: Entry, number: int | None, alerts: set[str]) -> bool:
     return (number is not None and entry.incident == number) or entry.facts.get("alert") in alerts
 
 
-def _step(engine: Engine, copy: State, event: Event, now: datetime) -> list[Effect]:
-    changes, effects = engine.step(copy, event, now)
-    copy.apply(changes)
-    return effects
-
-
-def _records(effects: Iterable[Effect]) -> list[Entry]:
-    return [effect.entry for effect in effects if isinstance(effect, Record)]
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Which rule
 
 
-def _why_quiet(plan: Plan, copy: State, alert: Alert, now: datetime, regex: Fullmatch) -> Quiet | None:
-    labels = labels_of_alert(plan, alert)
-    return quiet.why_quiet(plan, Draft(copy), labels, now, regex)
+def _why_quiet(stage: Rehearsal, alert: Alert) -> tuple[Quiet, ...]:
+    m = _moment(stage)
+    return quiet.every_reason(m.plan, m.draft, labels_of_alert(m.plan, alert), m.now, m.regex)
 
 
-def _route(engine: Engine, copy: State, incident: Incident, now: datetime, regex: Fullmatch) -> int | None:
+def _shortest(held: list[tuple[Quiet, ...]]) -> tuple[Quiet, ...]:
+    """Of several alerts all must be quiet for the incident to be; it is told when the first of them is not."""
+    return min(held, key=lambda reasons: reasons[0].until) if held and all(held) else ()
+
+
+def _route(stage: Rehearsal, incident: Incident) -> int | None:
     """The place of the first route that takes it, from 1: asked one by one, of a plan that has no other."""
-    for place, route in enumerate(engine.plan.routes, start=1):
-        marked = replace(engine.plan, routes=(replace(route, policy="\0"),))
-        m = Moment(marked, engine.rosters, Draft(copy), now, regex)
+    asked = _moment(stage)
+    for place, route in enumerate(asked.plan.routes, start=1):
+        m = replace(asked, plan=replace(asked.plan, routes=(replace(route, policy="\0"),)))
         if escalation.route(m, incident) == "\0":
             return place
     return None
 
 
-def _moment(engine: Engine, copy: State, now: datetime, regex: Fullmatch) -> Moment:
-    return Moment(engine.plan, engine.rosters, Draft(copy), now, regex)
+def _moment(stage: Rehearsal) -> Moment:
+    return stage.engine.moment(Draft(stage.state), stage.now)

@@ -28,8 +28,16 @@ def why_quiet(
     plan: Plan, draft: Draft, labels: Mapping[str, str], now: datetime, regex: Fullmatch = fullmatch
 ) -> Quiet | None:
     """What keeps a failure with these labels from being told at `now`; of several, the one that ends last."""
+    return next(iter(every_reason(plan, draft, labels, now, regex)), None)
+
+
+def every_reason(
+    plan: Plan, draft: Draft, labels: Mapping[str, str], now: datetime, regex: Fullmatch = fullmatch
+) -> tuple[Quiet, ...]:
+    """All that keeps it from being told at `now`, what ends last first."""
     found = [paused(draft, now), *_maintenance(plan, labels, now), *_silences(draft, labels, now, regex)]
-    return max((quiet for quiet in found if quiet is not None), key=lambda quiet: quiet.until, default=None)
+    reasons = (quiet for quiet in found if quiet is not None)
+    return tuple(sorted(reasons, key=lambda quiet: quiet.until, reverse=True))
 
 
 def paused(draft: Draft, now: datetime) -> Quiet | None:

@@ -51,6 +51,12 @@ def resolve(m: Moment, names: Iterable[str], priority: Priority) -> Targets:
     return Targets(tuple(people.values()), tuple(channels), tuple(out_of_reach))
 
 
+def people_behind(m: Moment, name: str) -> tuple[str, ...]:
+    """Everybody whom one target of a level means at `m.now`, whether they can be reached or not."""
+    kind, _, what = name.partition(":")
+    return tuple(person for person, *_ in _people(m, kind, what)) if kind != "channel" else ()
+
+
 def call(m: Moment, person: Person, priority: Priority, roster: str | None, delay: timedelta) -> Called | None:
     """How this person is paged; None when this priority never interrupts them."""
     steps = rules_of(person, priority)

@@ -306,6 +306,43 @@ def test_what_interrupts_nobody_comes_in_the_digest(terminal: Terminal):
     assert kinds(found)[-1] == "digest_sent"
 
 
+def test_each_page_is_told_on_the_clocks_of_its_person_and_its_roster(terminal: Terminal):
+    found = terminal.says("explain", "db/db-1", "--at", "2026-01-13T12:00:00Z", "--json").json
+    first = found["pages"][0]
+    assert (first["person"], first["contact"], first["loud"], first["after_s"]) == ("bo", "console", "message", 0)
+    assert (first["at_theirs"], first["at_rosters"]) == ("2026-01-13T20:00:00+08:00", "2026-01-13T13:00:00+01:00")
+    assert (first["roster"], first["layer"], first["fallback"]) == ("primary", "weekly", False)
+    shown = terminal.says("explain", "db/db-1", "--at", "2026-01-13T12:00:00Z").out
+    assert "→ Bo by console, message; theirs Tue 2026-01-13 20:00 (Asia/Shanghai)" in shown
+    assert "on call in primary: Bo, layer weekly, until Mon 2026-01-19 09:00" in shown
+
+
+def test_it_is_explained_in_the_readers_language(terminal: Terminal):
+    terminal.is_used_by("bo")
+    shown = terminal.says("explain", "--service", "orders", "--at", "2026-01-13 20:00").out
+    assert "服务 orders，周二 2026-01-13 20:00 (Asia/Shanghai)" in shown
+    assert "→ Bo，console，消息" in shown
+    assert "若无人应答：" in shown
+
+
+def test_who_has_it_and_until_when_is_said(terminal: Terminal):
+    terminal.writes(CONFIG.replace('id = "standard"\n', 'id = "standard"\nack_timeout = { P1 = "2h" }\n'))
+    terminal.fails()
+    terminal.says("ack", "1")
+    shown = terminal.says("explain", "1").out
+    assert "acknowledged by Ana Ruiz since" in shown
+    assert "and then it lapses without a word" in shown
+    found = terminal.says("explain", "1", "--at", "5h", "--json").json
+    assert (found["stands"]["status"], found["stands"]["owner"]) == ("triggered", None)
+    assert terminal.says("explain", "1", "--at", "2h ago").code == 2
+
+
+def test_a_priority_may_be_asked_for(terminal: Terminal):
+    found = terminal.says("explain", "--target", "db-1", "--priority", "P3", "--json").json
+    assert (found["priority"], found["why"]) == ("P3", "P3 because: asked so")
+    assert found["pages"] == []
+
+
 def test_the_route_that_takes_it_is_named(terminal: Terminal):
     routes = '[[route]]\nmatch = { priority = ["P0"] }\npolicy = "standard"\n[[route]]\npolicy = "standard"\n'
     terminal.writes(CONFIG + routes)
@@ -316,9 +353,14 @@ def test_the_route_that_takes_it_is_named(terminal: Terminal):
     ("line", "code", "words"),
     [
         (("9",), 1, "There is no incident '9' that can be explained"),
-        (("db/moon",), 1, "There is no check and target 'moon'"),
+        (("db/moon",), 1, "There is no target of db 'moon'"),
         (("--service", "moon"), 1, "There is no service 'moon'"),
-        (("orders",), 2, "is neither an incident's number nor CHECK/TARGET"),
+        (("orders",), 1, "There is no check 'orders'; the service of that name: opswatch explain --service orders"),
+        (("--service", "ordrs"), 1, "There is no service 'ordrs': did you mean 'orders'?"),
+        (("--target", "db1"), 1, "There is no target 'db1': did you mean 'db-1'?"),
+        (("db",), 2, "db looks at 2 targets: say --target T, one of db-1, db-2"),
+        (("--service", "orders", "--labels", "area"), 2, "write labels as area=capacity,region=apac"),
+        (("--service", "orders", "--at", "noonish"), 2, "'noonish' is no time"),
         ((), 2, "Say an INCIDENT or CHECK/TARGET, or --service S."),
         (("1", "--service", "orders"), 2, "Say an INCIDENT or CHECK/TARGET, or --service S."),
     ],
