@@ -41,6 +41,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("roster", "rosters:roster", "The shifts of a roster."),
         Entry("override", "overrides:override", "Somebody else is on call for a while."),
         Entry("silence", "silences:silence", "Page nobody for what matches."),
+        Entry("maintenance", "maintenance:maintenance", "Planned quiet: the windows, and when exactly they hold."),
         Entry("pause", "silences:pause", "No pages at all for a while."),
         Entry("dutylog", "dutylog:dutylog", "The duty log of a shift; write a line into it."),
         Entry("handoff", "handoff:handoff", "What the next person takes over."),

@@ -51,6 +51,13 @@ def named(at: datetime | None, zone_name: str) -> str:
     return "" if at is None else f"{local(at, zone_name)} ({zone_name})"
 
 
+def offset(at: datetime, zone_name: str) -> str:
+    """`Mon 2026-01-05 11:04 +08:00`: where a change of the clocks must show."""
+    there = at.astimezone(ZoneInfo(zone_name))
+    shift = f"{there:%z}"
+    return f"{local(at, zone_name)} {shift[:3]}:{shift[3:5]}"
+
+
 def away(at: datetime, now: datetime) -> str:
     """`in 4m`, `2h 5m ago`, `now`."""
     span = at - now

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from opswatch.core import escalation, grouping, incidents, limits, quiet
+from opswatch.core import escalation, grouping, held, incidents, limits, quiet
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
 from opswatch.core.matching import labels_of_alert
@@ -269,6 +269,7 @@ def announce(m: Moment, alert: Alert) -> None:
     if reason is not None:
         wake_at = min(at for at in (reason.until, alert.wake_at) if at is not None)
         if alert.quiet is not reason.reason:
+            held.note(m, reason, alert)
             m.record(
                 "held",
                 incident=alert.incident,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from opswatch.core import alerts, escalation, incidents, papers, risks, rounds
+from opswatch.core import escalation, incidents, papers, risks, rounds, silences
 from opswatch.core.classify import Case, classify
 from opswatch.core.effects import Page
 from opswatch.core.events import (
     AddOverride,
-    AddSilence,
     Command,
     DutyNote,
-    ExpireSilence,
     Open,
     PageTest,
     Pause,
@@ -21,9 +19,9 @@ from opswatch.core.events import (
     SignInspection,
     Unpause,
 )
-from opswatch.core.model import Health, PageReason, Priority, Status
+from opswatch.core.model import Health, PageReason, Priority
 from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
-from opswatch.core.state import Override, Silence
+from opswatch.core.state import Override
 
 
 def run(m: Moment, command: Command) -> None:
@@ -52,59 +50,6 @@ def _open(m: Moment, command: Open) -> None:
         incident = escalation.start(m, incident, PageReason.FIRST)
     escalation.keep(m, incident)
     m.done("opened", incident=incident.number, title=incident.title, priority=str(incident.priority))
-
-
-def _add_silence(m: Moment, command: AddSilence) -> None:
-    starts = command.starts or m.now
-    if not m.now < command.until <= m.now + SPAN_MAX or starts >= command.until:
-        m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
-        return
-    problem = _matcher_problem(m, command.matchers)
-    if problem:
-        m.refuse("bad_matcher", text=problem)
-        return
-    number = m.draft.standing.silence_last + 1
-    m.draft.standing = replace(m.draft.standing, silence_last=number)
-    m.draft.changes.silences[number] = Silence(
-        number, command.matchers, starts, command.until, command.by, command.reason[:TEXT_MAX]
-    )
-    words = [f"{name}{how}{value}" for name, how, value in command.matchers]
-    m.record(
-        "silence_added",
-        by=command.by,
-        door=command.door,
-        id=number,
-        matchers=words,
-        starts=starts,
-        until=command.until,
-        text=command.reason,
-    )
-    m.done("silence_added", id=number, until=command.until)
-    look_at_holds(m)
-
-
-def _matcher_problem(m: Moment, matchers: tuple[tuple[str, str, str], ...]) -> str:
-    """What is wrong with these matchers, in words; empty when nothing is. Matching everything is `pause`."""
-    if not matchers:
-        return "name at least one label, such as service=orders"
-    for name, how, value in matchers:
-        try:
-            if how in ("=~", "!~"):
-                m.regex(value, "")
-        except ValueError as problem:
-            return f"{name}{how}{value}: {problem}"
-    return ""
-
-
-def _expire_silence(m: Moment, command: ExpireSilence) -> None:
-    silence = next((one for one in m.draft.silences() if one.id == command.id), None)
-    if silence is None:
-        m.refuse("unknown_silence", id=command.id)
-        return
-    m.draft.changes.silences[silence.id] = None
-    m.record("silence_expired", by=command.by, door=command.door, id=silence.id)
-    m.done("silence_expired", id=silence.id)
-    quiet_ended(m)
 
 
 def _add_override(m: Moment, command: AddOverride) -> None:
@@ -206,7 +151,7 @@ def _pause(m: Moment, command: Pause) -> None:
     m.draft.standing = replace(m.draft.standing, paused_until=command.until, paused_by=command.by)
     m.record("paused", by=command.by, door=command.door, until=command.until, text=command.reason)
     m.done("paused", until=command.until)
-    look_at_holds(m)
+    silences.look_at_holds(m)
 
 
 def _unpause(m: Moment, command: Unpause) -> None:
@@ -216,7 +161,7 @@ def _unpause(m: Moment, command: Unpause) -> None:
     m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
     m.record("unpaused", by=command.by, door=command.door)
     m.done("unpaused")
-    quiet_ended(m)
+    silences.quiet_ended(m)
 
 
 def _page_test(m: Moment, command: PageTest) -> None:
@@ -254,35 +199,8 @@ def _duty_note(m: Moment, command: DutyNote) -> None:
     m.done("duty_noted")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# When a quiet begins or ends
-
-
-def look_at_holds(m: Moment) -> None:
-    """A quiet began: ladders whose alerts are all quiet now wait for its end."""
-    for incident in list(m.draft.incidents()):
-        if incident.status is Status.TRIGGERED:
-            escalation.keep(m, incidents.look_at_hold(m, incident))
-
-
-def quiet_ended(m: Moment) -> None:
-    """A quiet ended: what it delayed is told now."""
-    alerts.look_again(m, list(m.draft.alerts()))
-    look_at_holds(m)
-
-
-def forget_expired(m: Moment) -> None:
-    """Silences whose end has come leave the state."""
-    for silence in list(m.draft.silences()):
-        if silence.ends_at <= m.now:
-            m.draft.changes.silences[silence.id] = None
-            m.record("silence_expired", id=silence.id)
-
-
 _ARRANGE: Mapping[type[Command], Callable[..., None]] = {
     Open: _open,
-    AddSilence: _add_silence,
-    ExpireSilence: _expire_silence,
     AddOverride: _add_override,
     RemoveOverride: _remove_override,
     Pause: _pause,
@@ -290,6 +208,7 @@ _ARRANGE: Mapping[type[Command], Callable[..., None]] = {
     PageTest: _page_test,
     DutyNote: _duty_note,
     SignInspection: rounds.sign,
+    **silences.COMMANDS,
     **risks.COMMANDS,
     **papers.COMMANDS,
 }

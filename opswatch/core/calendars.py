@@ -108,6 +108,17 @@ def first_covered(
     return min((max(at, piece[0]) for piece in firsts if piece is not None), default=None)
 
 
+def last_covered(
+    windows: Iterable[Window], zone_name: str, calendar: DayCalendar | None, at: datetime, *, since: datetime
+) -> datetime | None:
+    """The last instant in `[since, at]` that a window covers (`at` itself, when it does); None when there is none. An
+    end counts as covered: what happens then is still seen."""
+    found = [
+        piece for window in windows for piece in pieces(window, zone_name, calendar, since, at + timedelta.resolution)
+    ]
+    return max((min(at, closes) for _, closes in found), default=None)
+
+
 def is_workday(day: date, calendar: DayCalendar | None) -> bool:
     """Monday to Friday without the calendar's holidays, and the weekend days it says are worked (调休)."""
     if calendar is not None and day in calendar.worked:

@@ -114,7 +114,7 @@ class State:
             self._put_incident(number, incident)
         for silence_id, silence in changes.silences.items():
             _put(self.silences, silence_id, silence)
-            self.silence_deadlines.set(silence_id, silence.ends_at if silence else None)
+            self.silence_deadlines.set(silence_id, _silence_due(silence))
         for override_id, override in changes.overrides.items():
             _put(self.overrides, override_id, override)
         for absence_id, absence in changes.absences.items():
@@ -176,6 +176,12 @@ class State:
             self.items.setdefault(f"{watch.check}/{watch.target}", set()).add(key)
         elif watch is None and before is not None:
             self.items.get(f"{before.check}/{before.target}", set()).discard(key)
+
+
+def _silence_due(silence: Silence | None) -> datetime | None:
+    if silence is None:
+        return None
+    return silence.ends_at if silence.tell_at is None else min(silence.tell_at, silence.ends_at)
 
 
 def _count(targets: dict[str, int], target: str, by: int) -> None:
@@ -293,6 +299,11 @@ class Draft:
 
     def incidents(self) -> Iterator[Incident]:
         yield from _overlaid(self.state.incidents, self.changes.incidents)
+
+    def silence(self, number: int) -> Silence | None:
+        if number in self.changes.silences:
+            return self.changes.silences[number]
+        return self.state.silences.get(number)
 
     def silences(self) -> Iterator[Silence]:
         yield from _overlaid(self.state.silences, self.changes.silences)

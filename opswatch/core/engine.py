@@ -9,15 +9,16 @@ from typing import assert_never
 
 from opswatch.core import (
     alerts,
-    arrangements,
     calendars,
     commands,
     escalation,
     freshness,
+    held,
     incidents,
     papers,
     risks,
     rounds,
+    silences,
 )
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
@@ -96,6 +97,7 @@ class Engine:
             state.paper_deadlines.first(),
             state.risk_deadlines.first(),
             state.fresh_until,
+            min((held.until for held in state.standing.held.values()), default=None),
         )
         return min((at for at in instants if at is not None), default=None)
 
@@ -149,8 +151,8 @@ class Engine:
     def _tick(self, m: Moment, tick: Tick) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""
         state = m.draft.state
-        if any(silence.ends_at <= m.now for silence in m.draft.silences()):
-            arrangements.forget_expired(m)
+        silences.tell_endings(m)
+        silences.forget_expired(m)
         if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
             m.record("unpaused")
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
@@ -173,6 +175,7 @@ class Engine:
             risk = m.draft.risk(number) if tick.looks_at(f"risk {number}") else None
             if risk is not None and risk.wake_at is not None and risk.wake_at <= m.now:
                 risks.due(m, risk)
+        held.report_ended(m)
 
     def _reloaded(self, m: Moment) -> None:
         """Open incidents follow the new plan; no timer, alert, acknowledgement or silence is reset (SPEC 1)."""
@@ -188,7 +191,7 @@ class Engine:
         for incident in list(m.draft.incidents()):
             if incident.status is not Status.RESOLVED:
                 escalation.keep(m, escalation.follow_plan(m, incident))
-        arrangements.quiet_ended(m)
+        silences.quiet_ended(m)
         papers.follow_plan(m)
         risks.follow_plan(m)
         if m.draft.started_at is not None:

@@ -23,6 +23,7 @@ from opswatch.core.events import (
     Snooze,
     Unack,
 )
+from opswatch.core.held import note as note_held
 from opswatch.core.matching import labels_of_alert
 from opswatch.core.model import PageReason, Priority, QuietReason, Status
 from opswatch.core.moment import Moment
@@ -264,6 +265,13 @@ def _why_quiet(m: Moment, key: str) -> Quiet | None:
     return quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
 
 
+def _note_held(m: Moment, incident: Incident) -> None:
+    for key in incident.alerts:
+        alert, reason = m.draft.alert(key), _why_quiet(m, key)
+        if alert is not None and reason is not None:
+            note_held(m, reason, alert)
+
+
 def look_at_hold(m: Moment, incident: Incident) -> Incident:
     """Begin, prolong or end the hold of a triggered incident's ladder. What a quiet delayed is told when it ends."""
     if incident.status is not TRIGGERED:
@@ -272,6 +280,7 @@ def look_at_hold(m: Moment, incident: Incident) -> Incident:
     if held is not None:
         if incident.held_until is None:
             incident = escalation.stop(m, incident)
+            _note_held(m, incident)
             m.record("held", incident=incident.number, why=held.why, reason=held.reason, until=held.until)
         return replace(incident, held_until=held.until, held_why=held.reason)
     if incident.held_until is None:

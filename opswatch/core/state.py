@@ -149,6 +149,18 @@ class Silence:
     ends_at: datetime
     owner: str
     reason: str
+    tell_at: datetime | None = None  # its owner is told then that it will end; None: they know, or need not
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a silence or a maintenance window has held back so far: of which its owner hears when it ends."""
+
+    until: datetime
+    owner: str
+    count: int = 0
+    alerts: tuple[str, ...] = ()  # the first of them
+    worst: Priority | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,4 +320,5 @@ class Standing:
     absence_last: int = 0
     cover_last: int = 0
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
+    held: Mapping[str, Held] = field(default_factory=dict)  # `silence 3`, `maintenance weekly` → what it holds back
     marks: Mapping[str, datetime] = field(default_factory=dict)  # what has been told once → until when that is kept

@@ -13,7 +13,16 @@ from opswatch.render.messages import Link
 from opswatch.render.text import fill_template, reader_of, stamp
 from opswatch.render.words import Reader
 
-PAPERS = frozenset({"paper_owed", "paper_due", "paper_overdue", "paper_review"})
+HOW = {
+    "paper_owed": "how_paper",
+    "paper_due": "how_paper",
+    "paper_overdue": "how_paper",
+    "paper_review": "how_review",
+    "handover": "how_handover",
+    "silence_ending": "how_silence",
+    "quiet_report": "how_quiet",
+}
+"""The command that goes on with it, by event; a risk's for the others."""
 
 
 def notice(
@@ -77,11 +86,7 @@ def _lines(reader: Reader, notice: Notice, facts: Mapping[str, str]) -> list[tup
 
 
 def _how(notice: Notice) -> str:
-    if notice.event == "paper_review":
-        return "how_review"
-    if notice.event in PAPERS:
-        return "how_paper"
-    return "how_handover" if notice.event == "handover" else "how_risk"
+    return HOW.get(notice.event, "how_risk")
 
 
 def _ids(notice: Notice) -> dict[str, object]:

@@ -13,7 +13,20 @@ from tests.doors.terminal import Terminal
 
 ASKED_FOR = {
     *("run", "init", "config", "status", "doctor", "list", "show", "ack", "unack", "resolve", "reopen", "snooze"),
-    *("escalate", "reassign", "note", "priority", "open", "who", "roster", "override", "silence", "pause", "checks"),
+    *(
+        "escalate",
+        "reassign",
+        "note",
+        "priority",
+        "open",
+        "who",
+        "roster",
+        "override",
+        "silence",
+        "maintenance",
+        "pause",
+        "checks",
+    ),
     *(
         "explain",
         "simulate",

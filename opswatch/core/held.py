@@ -1,0 +1,66 @@
+"""What a silence or a maintenance window holds back: counted while it lasts, told to its owner when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opswatch.core import notices
+from opswatch.core.moment import Moment
+from opswatch.core.quiet import Quiet
+from opswatch.core.state import Alert, Held
+
+NAMED_MAX = 20
+
+
+def note(m: Moment, quiet: Quiet, alert: Alert) -> None:
+    """An alert is held back: it will stand in the report. A pause of everything has none."""
+    if not quiet.source:
+        return
+    so_far = m.draft.standing.held.get(quiet.source) or Held(quiet.until, quiet.owner)
+    if alert.key in so_far.alerts:
+        after = replace(so_far, until=quiet.until)
+    else:
+        worst = alert.priority if so_far.worst is None else min(so_far.worst, alert.priority)
+        named = (*so_far.alerts, alert.key)[:NAMED_MAX]
+        after = replace(so_far, until=quiet.until, count=so_far.count + 1, alerts=named, worst=worst)
+    if after != so_far:
+        m.draft.standing = replace(m.draft.standing, held={**m.draft.standing.held, quiet.source: after})
+
+
+def report_ended(m: Moment) -> None:
+    """Whatever is over: its owner learns what would have paged."""
+    for source, held in list(m.draft.standing.held.items()):
+        if held.until <= m.now:
+            report(m, source)
+
+
+def report(m: Moment, source: str) -> None:
+    """`source` (`silence 3`, `maintenance weekly-batch`) is over. Nothing is said where it held nothing back."""
+    held = m.draft.standing.held.get(source)
+    if held is None:
+        return
+    rest = {name: one for name, one in m.draft.standing.held.items() if name != source}
+    m.draft.standing = replace(m.draft.standing, held=rest)
+    failing = sum(1 for key in held.alerts if m.draft.alert(key) is not None)
+    what, _, name = source.partition(" ")
+    m.record(
+        "quiet_report",
+        person=held.owner,
+        what=what,
+        id=name,
+        count=held.count,
+        failing=str(failing),
+        priority=str(held.worst),
+        evidence=held.alerts,
+    )
+    notices.tell(
+        m,
+        notices.readers(m.plan, held.owner),
+        "quiet_report",
+        what=what,
+        id=name,
+        count=held.count,
+        failing=str(failing),
+        priority=str(held.worst),
+        evidence=held.alerts,
+    )

@@ -1,0 +1,131 @@
+"""What a silence says of itself: what it matches, that it will end, and what it and a window held back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+from opswatch.core.effects import Notice
+from opswatch.core.events import AddSilence, ExpireSilence
+from opswatch.core.plan import Maintenance, Window
+from opswatch.core.quiet import occurrences
+from tests.story import Story, two_levels
+
+HOUR = timedelta(hours=1)
+
+
+def silence(story: Story, label: str = "service", value: str = "orders", span: timedelta = 4 * HOUR, by: str = "ana"):
+    return story.says(AddSilence(((label, "=", value),), story.now + span, "index rebuild", by=by))
+
+
+def notices(story: Story, event: str) -> list[Notice]:
+    return [one for one in story.notices if one.event == event]
+
+
+def test_who_silences_hears_how_much_fails_that_it_matches():
+    story = Story(two_levels())
+    story.fails("db")
+    assert silence(story).facts["matches"] == "1"
+    assert silence(story, value="other").facts["matches"] == "0"
+
+
+def test_a_label_that_nothing_has_is_said_with_the_nearest_one():
+    story = Story(two_levels())
+    facts = silence(story, label="servce").facts
+    assert (facts["unknown"], facts["nearest"]) == ("servce", "service")
+    facts = silence(story, value="ordrs").facts
+    assert (facts["unknown"], facts["nearest"]) == ("service=ordrs", "service=orders")
+    assert silence(story).facts["unknown"] is None
+
+
+def test_the_owner_is_told_an_hour_before_it_ends():
+    story = Story(two_levels())
+    silence(story)
+    story.fails("db")
+    story.passes(hours=2, minutes=59)
+    assert notices(story, "silence_ending") == []
+    story.passes(minutes=1)
+    told = notices(story, "silence_ending")
+    assert [(one.person, one.facts["failing"]) for one in told] == [("ana", "1")]
+    story.passes(hours=2)
+    assert len(notices(story, "silence_ending")) == 1
+
+
+def test_one_that_ends_at_night_is_told_of_while_it_is_day():
+    plan = two_levels()
+    day = Window(time(8), time(18))
+    ana = replace(plan.people["ana"], day=day, timezone="UTC")
+    story = Story(replace(plan, people={**plan.people, "ana": ana}), starts=datetime(2026, 1, 5, 15, tzinfo=UTC))
+    silence(story, span=12 * HOUR)
+    story.passes(hours=3)
+    assert [one.at for one in story.entries if one.kind == "silence_ending"] == [datetime(2026, 1, 5, 18, tzinfo=UTC)]
+
+
+def test_one_of_a_few_minutes_is_not_announced():
+    story = Story(two_levels())
+    silence(story, span=timedelta(minutes=15))
+    story.passes(hours=1)
+    assert notices(story, "silence_ending") == []
+
+
+def test_its_owner_hears_what_it_held_back():
+    story = Story(two_levels())
+    silence(story)
+    story.fails("db")
+    story.passes(hours=1)
+    story.recovers("db")
+    story.passes(hours=4)
+    (told,) = notices(story, "quiet_report")
+    assert (told.facts["what"], told.facts["id"], told.facts["count"], told.facts["failing"]) == (
+        "silence",
+        "1",
+        1,
+        "0",
+    )
+    assert story.paged() == []
+    assert not story.state.standing.held
+
+
+def test_ended_by_hand_it_reports_at_once():
+    story = Story(two_levels())
+    silence(story)
+    story.fails("db")
+    story.says(ExpireSilence(1, by="ana"))
+    (told,) = notices(story, "quiet_report")
+    assert told.facts["failing"] == "1"
+
+
+def test_a_silence_that_held_nothing_back_ends_without_a_word():
+    story = Story(two_levels())
+    silence(story)
+    story.passes(hours=5)
+    assert notices(story, "quiet_report") == []
+
+
+def test_a_window_reports_what_would_have_paged():
+    window = Maintenance("batch", {"service": "orders"}, "rebuild", "bo", cron="0 2 * * *", lasts=2 * HOUR)
+    story = Story(replace(two_levels(), maintenance=(window,)), starts=datetime(2026, 1, 5, 2, 30, tzinfo=UTC))
+    story.fails("db")
+    story.passes(minutes=20)
+    story.recovers("db")
+    story.passes(hours=2)
+    (told,) = notices(story, "quiet_report")
+    assert (told.person, told.facts["what"], told.facts["id"], told.facts["count"]) == ("bo", "maintenance", "batch", 1)
+    assert story.paged() == []
+
+
+def test_a_window_keeps_its_local_time_over_a_change_of_the_clocks():
+    window = Maintenance("batch", {}, "rebuild", "bo", cron="30 2 * * sun", timezone="Europe/Berlin", lasts=2 * HOUR)
+    found = occurrences(window, datetime(2026, 3, 16, tzinfo=UTC), 3)
+    assert [(one.start, one.end) for one in found] == [
+        (datetime(2026, 3, 22, 1, 30, tzinfo=UTC), datetime(2026, 3, 22, 3, 30, tzinfo=UTC)),
+        # 02:30 does not exist on this night: it begins at the first instant that does, 03:00.
+        (datetime(2026, 3, 29, 1, 0, tzinfo=UTC), datetime(2026, 3, 29, 3, 0, tzinfo=UTC)),
+        (datetime(2026, 4, 5, 0, 30, tzinfo=UTC), datetime(2026, 4, 5, 2, 30, tzinfo=UTC)),
+    ]
+
+
+def test_the_one_that_holds_now_comes_first():
+    window = Maintenance("batch", {}, "rebuild", "bo", cron="0 2 * * *", lasts=2 * HOUR)
+    first, second = occurrences(window, datetime(2026, 1, 5, 3, tzinfo=UTC), 2)
+    assert (first.start.hour, first.start.day, second.start.day) == (2, 5, 6)
