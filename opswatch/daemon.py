@@ -25,6 +25,7 @@ from opswatch.hosts import reach
 from opswatch.loops import Loop
 from opswatch.loops.beat import Beat
 from opswatch.loops.checks import Checks, timed
+from opswatch.loops.coverage import CoverageWatch
 from opswatch.loops.deadlines import Deadlines, News
 from opswatch.loops.inspections import Inspections
 from opswatch.loops.pages import Pages
@@ -72,6 +73,7 @@ class Daemon:
             office.now,
             office.plan.node,
         )
+        self.coverage = CoverageWatch(office.desk, office.store, office.now)
         self.emergency = Emergency(office.desk, self.composer, office.links, office.plan.node)
         office.desk.on_unstored = lambda decision, trouble: self.emergency.unstored(decision, trouble, office.now())
         self.beat = Beat(
@@ -116,6 +118,7 @@ class Daemon:
         self.checks.start(office.plan)
         self.records.start()
         self.reviews.start()
+        self.coverage.start()
         self.inspections.start()
         self.beat.start()
         for door in self.doors:
@@ -129,13 +132,13 @@ class Daemon:
             door.stop()
         self.checks.stop()
         self.web.stop()
-        for loop in (self.beat, self.records, self.reviews, self.inspections, *self._loops):
+        for loop in (self.beat, self.records, self.reviews, self.coverage, self.inspections, *self._loops):
             if loop is not self.pages.reports:
                 loop.stop()
         self.office.desk.nudge()
         self.checks.join(DRAIN_S / 2)
         self.pages.join(DRAIN_S)
-        for loop in (self.beat, self.records, self.reviews, self.inspections, *self._loops[:2]):
+        for loop in (self.beat, self.records, self.reviews, self.coverage, self.inspections, *self._loops[:2]):
             loop.join(2.0)
         in_force.forget(self.office.settings.data_dir)
         self.beat.say_stopped()

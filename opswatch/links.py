@@ -41,13 +41,16 @@ class Links:
         self._signer = URLSafeSerializer(key.reveal(), salt="opswatch.link")
 
     def __call__(self, kind: str, *, at: datetime | None = None, **what: object) -> str | None:
-        """An absolute URL: `dashboard`, `incident` (incident=142), `inspection` (run=…), `playbook` (playbook=…), or
-        one that says `acknowledge` or `resolve` (incident=142, person=…), valid for two days after `at`."""
+        """An absolute URL: `dashboard`, `rosters`, `incident` (incident=142), `inspection` (run=…), `playbook`
+        (playbook=…), or one that says `acknowledge` or `resolve` (incident=142, person=…), valid for two days after
+        `at`."""
         if not self._base:
             return None
         match kind:
             case "dashboard":
                 return f"{self._base}/"
+            case "rosters":
+                return f"{self._base}/rosters"
             case "incident":
                 return f"{self._base}/incidents/{what['incident']}"
             case "inspection":

@@ -186,6 +186,14 @@ delivery_seconds = Histogram(
 )
 pages_pending = Gauge("opswatch_pages_pending", "Promised messages that are neither delivered nor given up.")
 pages_paused = Gauge("opswatch_pages_paused", "1 while somebody has paused all pages.")
+roster_gap_seconds = Gauge(
+    "opswatch_roster_gap_seconds", "How long nobody is on call in the next 30 days, in all.", ("roster",)
+)
+roster_unreachable = Gauge(
+    "opswatch_roster_unreachable",
+    "People on call in the next 14 days who have no working contact for P0.",
+    ("roster",),
+)
 oncall_gap = Gauge("opswatch_oncall_gap", "1 while nobody but a fallback is on call for a roster.", ("roster",))
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import datetime
 from opswatch import plugins, render
 from opswatch.channels import Channel, Message, Receipt
 from opswatch.config import ChannelSettings, Settings
-from opswatch.core import escalation, reach
+from opswatch.core import escalation, forewarning, reach
 from opswatch.core.changes import Draft
 from opswatch.core.effects import Announce, Notice, Page, Update
 from opswatch.core.inspection import Report
@@ -22,6 +22,7 @@ from opswatch.errors import DeliveryError, OpswatchError, PluginNotFound
 from opswatch.links import Links
 from opswatch.paperwork import Paperwork
 from opswatch.playbooks import Playbooks
+from opswatch.render.coverage import coverage_notice
 from opswatch.render.handover import message_parts
 from opswatch.render.inspection_notice import inspected
 from opswatch.stores import Promise, Store
@@ -118,6 +119,8 @@ class Composer:
         if isinstance(body, Announce) and body.event == "digest":
             incidents = self._incidents(body.facts.get("incidents"))
             return render.digest(plan, body, incidents, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
+        if isinstance(body, Announce | Notice) and body.event == forewarning.EVENT:
+            return coverage_notice(plan, body, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
         if isinstance(body, Notice):
             return self._notice(plan, body, promise, now)
         incident, alerts = self._incident(body.incident)

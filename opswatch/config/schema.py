@@ -198,6 +198,7 @@ class Roster(Table):
     timezone: str | None = key(f.zone, None)
     fallback: tuple[str, ...] = key(some_of(f.text), ())
     covers: tuple[WindowTable, ...] | None = key(_covers, None)
+    announce: tuple[str, ...] = key(some_of(f.text), ())
     layer: tuple[RosterLayer, ...] = key(
         list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]", spare=()
     )

@@ -165,7 +165,8 @@ def _roster(entry: Entry[schema.Roster], names: Names, calendars: windows.Calend
             problems.add(there.at("id"), "a name of its own: another layer of this roster has it already")
         layers[layer.id] = _layer(layer, there, calendars, zone, problems)
     covers = windows.windows(table.covers, place.at("covers"), problems) if table.covers is not None else None
-    return Roster(table.id, tuple(layers.values()), zone, tuple(table.fallback), covers)
+    names.check_targets(table.announce, place.at("announce"), allow=("channel", "person", "team"))
+    return Roster(table.id, tuple(layers.values()), zone, tuple(table.fallback), covers, tuple(table.announce))
 
 
 def _layer(

@@ -12,6 +12,7 @@ from opswatch.core import (
     calendars,
     commands,
     escalation,
+    forewarning,
     freshness,
     held,
     incidents,
@@ -25,6 +26,7 @@ from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
     ActionsFound,
     Command,
+    CoverageSeen,
     Event,
     Inspected,
     MessageSent,
@@ -140,6 +142,8 @@ class Engine:
                 papers.actions_found(m, event)
             case ShiftEnded():
                 papers.handed_over(m, event)
+            case CoverageSeen():
+                forewarning.seen(m, event)
             case _:
                 assert_never(event)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from opswatch.core.coverage import Finding
 from opswatch.core.effects import Page
 from opswatch.core.model import Priority, Severity, Stage, Verdict
 from opswatch.core.norms import Norm
@@ -369,6 +370,13 @@ class ShiftEnded:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class CoverageSeen:
+    """What is wrong with the weeks ahead, as the rosters stand: everything, whether told before or not."""
+
+    findings: tuple[Finding, ...]
+
+
 Event = (
     Command
     | Observed
@@ -384,4 +392,5 @@ Event = (
     | RiskGone
     | ActionsFound
     | ShiftEnded
+    | CoverageSeen
 )

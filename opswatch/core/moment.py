@@ -77,6 +77,8 @@ def plain_facts(facts: Mapping[str, object]) -> dict[str, object]:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Mapping):
+        return plain_facts(value)
     if isinstance(value, (tuple, list, frozenset, set)):
         return [_plain(part) for part in value]
     if isinstance(value, (str, bool)) or value is None:

@@ -100,6 +100,7 @@ class Roster:
     timezone: str = "UTC"
     fallback: tuple[str, ...] = ()  # targets: `person:lead`
     covers: tuple[Window, ...] | None = None  # None: always
+    announce: tuple[str, ...] = ()  # who hears of gaps ahead: `channel:ops`, `person:lead`, `team:ops`; (): by default
 
 
 @dataclass(frozen=True, slots=True)

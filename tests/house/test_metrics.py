@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "metrics.md"
 DECLARED = {metric.name: metric for metric in metrics.declared()}
 UNITS = ("_seconds", "_bytes", "_total", "_ratio", "_info")
 # Gauges that count things: the thing is the unit.
-COUNTS_THINGS = ("_open", "_busy", "_stuck", "_pending", "_paused", "_gap", "_stale")
+COUNTS_THINGS = ("_open", "_busy", "_stuck", "_pending", "_paused", "_gap", "_stale", "_unreachable")
 
 
 def row(metric: metrics.Metric) -> str:

@@ -1,0 +1,66 @@
+"""The weeks ahead as they stand now: what `core/coverage.py` and `core/fairness.py` make of a snapshot of the desk.
+
+Only the snapshot is taken under the desk's lock; the work is done beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opswatch.core.coverage import AHEAD, Coverage, look
+from opswatch.core.plan import Plan
+from opswatch.core.roster import Rosters
+from opswatch.core.state import Absence, Override
+from opswatch.desk import Desk
+from opswatch.stores import Store
+
+CLOSED_AFTER = timedelta(days=14)  # failures longer ago say little about today
+_PAGE, _PAGES_MAX = 10_000, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that decides who is on call when. Two that are equal give the same answers."""
+
+    plan: Plan
+    rosters: Rosters
+    overrides: tuple[Override, ...]
+    absences: tuple[Absence, ...]
+
+    def is_like(self, other: Snapshot | None) -> bool:
+        """Whether nothing has changed since `other`."""
+        return other is not None and (
+            self.plan is other.plan and self.overrides == other.overrides and self.absences == other.absences
+        )
+
+
+def snapshot(desk: Desk) -> Snapshot:
+    """What is so now, as this desk knows it."""
+    with desk.looking() as (state, engine):
+        return Snapshot(engine.plan, engine.rosters, tuple(state.overrides.values()), tuple(state.absences.values()))
+
+
+def coverage(taken: Snapshot, store: Store, start: datetime, ahead: timedelta = AHEAD) -> tuple[Coverage, ...]:
+    """Every roster over the `ahead` from `start`. Raises StoreUnavailable."""
+    ways = closed_ways(store, start)
+    return look(taken.plan, taken.rosters, taken.overrides, start, ahead, absences=taken.absences, closed=ways)
+
+
+def closed_ways(store: Store, now: datetime) -> frozenset[tuple[str, str]]:
+    """(person, contact) pairs whose last page, in the last two weeks, failed for good."""
+    works: dict[tuple[str, str], bool] = {}
+    after = 0
+    for _ in range(_PAGES_MAX):
+        entries = store.timeline(
+            kinds=("page_failed", "page_delivered"), start=now - CLOSED_AFTER, after=after, limit=_PAGE
+        )
+        for stored in entries:
+            facts = stored.entry.facts
+            if stored.entry.kind == "page_delivered" or facts.get("permanent"):
+                way = (str(facts.get("person")), str(facts.get("channel")))
+                works[way] = stored.entry.kind == "page_delivered"
+        if len(entries) < _PAGE:
+            break
+        after = entries[-1].position
+    return frozenset(way for way, is_open in works.items() if not is_open)
