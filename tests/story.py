@@ -12,7 +12,7 @@ has a deadline ahead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from opswatch.core.changes import State
@@ -108,6 +108,15 @@ class Story:
             self._notice(effect)
         self._laws()
         return effects
+
+    def decides(self, events: Sequence[Event], *, check: bool = True) -> None:
+        """A batch, decided at once and committed at once. `check` looks at the laws after it."""
+        decision = self.engine.decide(self.state, events, self.now)
+        self.state.apply(decision.changes)
+        for effect in decision.effects:
+            self._notice(effect)
+        if check:
+            self._laws()
 
     def starts(self) -> None:
         self.apply(NodeStarted("here"))

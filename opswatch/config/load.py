@@ -107,6 +107,7 @@ def _build(
     services = what.services(tables, names)
     targets = what.targets(tables, names, kinds, warnings)
     alerts = tables.one("alerts", schema.Alerts)
+    grouping = tables.one("grouping", schema.Grouping)
     around = what.Surroundings(
         names,
         kinds,
@@ -145,7 +146,9 @@ def _build(
         digest=rules.digest(tables, names, timezone=zone),
         reopen_after=alerts.reopen_after,
         group_by=rules.group_by(tables, names, labels),
-        group_window=tables.one("grouping", schema.Grouping).window,
+        group_window=grouping.window,
+        storm_incidents=grouping.storm.incidents,
+        storm_within=grouping.storm.within,
         pages_per_hour_max=tables.one("mercy", schema.Mercy).pages_per_hour_max,
     )
     shell.warn_of_what_waits(tables, warnings)

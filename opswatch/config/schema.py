@@ -303,14 +303,16 @@ class Maintenance(Table):
 
 
 class Storm(Table):
-    incidents: int = key(f.whole(2, 1_000_000), 10)
+    """`incidents = 0`: nothing is ever folded."""
+
+    incidents: int = key(f.whole(0, 1_000_000), 10)
     within: timedelta = key(f.span, MINUTE)
 
 
 class Grouping(Table):
     by: tuple[str, ...] = key(some_of(f.text), ("service",))
     window: timedelta = key(f.span, 30 * MINUTE)
-    storm: Storm | None = key(Storm.read, None)
+    storm: Storm = key(Storm.read, Storm())
 
 
 class Alerts(Table):

@@ -225,7 +225,6 @@ def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:
         if (place := entry.place.at("parents")).is_written:
             _waits(place, warnings)
     for table, keys in (
-        ("grouping", ("storm",)),
         ("mercy", ("pages_per_hour_max",)),
         ("alerts", ("resolve_timeout", "silent_close")),
     ):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from opswatch.core import escalation, grouping, held, incidents, limits, quiet
+from opswatch.core import escalation, grouping, held, incidents, limits, quiet, storms
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
 from opswatch.core.matching import labels_of_alert
@@ -297,6 +297,7 @@ def _worsened(m: Moment, alert: Alert) -> None:
     incident = m.draft.incident(alert.incident or 0)
     if incident is not None and alert.priority < incident.priority:
         escalation.keep(m, incidents.raise_priority(m, incident, alert.priority, alert.why))
+        storms.look(m, incident.storm, incident.number)
 
 
 def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
@@ -306,14 +307,16 @@ def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
     if alert.incident is not None and (old := m.draft.incident(alert.incident)) is not None:
         m.record("alert_left", incident=old.number, alert=alert.key)
         incidents.leave(m, old, alert.key)
+        storms.look(m, old.storm, old.number)
     alert = replace(alert, incident=number)
     m.draft.put_alert(alert.key, alert)
     if incident is not None:
         incidents.join(m, incident, alert)
+        storms.look(m, incident.storm, incident.number)
         return
     name = alert.target if alert.target not in alert.sentence else ""
     title = f"{alert.sentence} on {name}" if name else alert.sentence
-    incidents.open_for(m, alert, group, labels.get("service"), title)
+    storms.open_for(m, alert, group, labels.get("service"), title)
 
 
 def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -> None:
@@ -331,6 +334,7 @@ def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -
     incident = m.draft.incident(alert.incident) if alert.incident is not None else None
     if incident is not None:
         incidents.leave(m, incident, alert.key)
+        storms.look(m, incident.storm, incident.number)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

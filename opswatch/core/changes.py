@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from opswatch.core.model import Health
+from opswatch.core.model import Health, Status
 from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
 
 Crit = dict[str, dict[str, int]]
@@ -97,6 +97,7 @@ class State:
         self.fresh_until: datetime | None = None
         self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
         self.groups: dict[str, set[int]] = {}  # group key → incidents kept
+        self.folded: dict[int, set[int]] = {}  # storm → its members that are open
         self.crit: Crit = {}
         self.on_target: dict[str, set[str]] = {}  # target → keys of its alerts
         self.incident_deadlines: Deadlines[int] = Deadlines()
@@ -164,6 +165,10 @@ class State:
             self.groups.get(before.group, set()).discard(number)
             if not self.groups.get(before.group):
                 self.groups.pop(before.group, None)
+        if (storm := _storm_of(before)) is not None:
+            self.folded.get(storm, set()).discard(number)
+        if (storm := _storm_of(incident)) is not None:
+            self.folded.setdefault(storm, set()).add(number)
         _put(self.incidents, number, incident)
         self.incident_deadlines.set(number, incident.wake_at if incident else None)
         if incident is not None:
@@ -202,12 +207,15 @@ def _put(where: dict[K, V], key: K, value: V | None) -> None:
 class Draft:
     """A State as it would be: reads through to what is so, keeps its own changes. Dropped when a swap is lost."""
 
-    __slots__ = ("_crit", "changes", "state")
+    __slots__ = ("_crit", "_folded", "_grouped", "_members", "changes", "state")
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.changes = Changes()
         self._crit: Crit = {}
+        self._grouped: dict[str, set[int]] = {}  # group key → incidents that this draft put there
+        self._folded: dict[int, set[int]] = {}  # storm → members that this draft put there
+        self._members: dict[int, int] = {}  # storm → how many open members more than in the state
 
     @property
     def standing(self) -> Standing:
@@ -284,7 +292,8 @@ class Draft:
 
     def failing(self, service: str) -> int:
         """How many targets of this service have a critical alert."""
-        return len(self.critical_targets(service))
+        own = self._crit.get(service)
+        return len(self.state.crit.get(service, ()) if own is None else own)
 
     def critical_targets(self, service: str) -> tuple[str, ...]:
         """The targets of this service that have a critical alert."""
@@ -296,6 +305,27 @@ class Draft:
         kept = [key for key in self.state.on_target.get(target, ()) if key not in self.changes.alerts]
         new = [alert for alert in self.changes.alerts.values() if alert is not None and alert.target == target]
         return [*(self.state.alerts[key] for key in sorted(kept)), *new]
+
+    def put_incident(self, number: int, incident: Incident | None) -> None:
+        """The incident as it will be; None when it leaves."""
+        for storm, by in ((_storm_of(self.incident(number)), -1), (_storm_of(incident), 1)):
+            if storm is not None:
+                self._members[storm] = self._members.get(storm, 0) + by
+        if incident is not None:
+            self._grouped.setdefault(incident.group, set()).add(number)
+            if incident.storm is not None:
+                self._folded.setdefault(incident.storm, set()).add(number)
+        self.changes.incidents[number] = incident
+
+    def members(self, storm: int) -> int:
+        """How many open incidents are folded into this storm."""
+        return len(self.state.folded.get(storm, ())) + self._members.get(storm, 0)
+
+    def folded(self, storm: int) -> Iterator[Incident]:
+        """The open incidents that are folded into this storm."""
+        for number in self.state.folded.get(storm, set()) | self._folded.get(storm, set()):
+            if _storm_of(incident := self.incident(number)) == storm and incident is not None:
+                yield incident
 
     def incidents(self) -> Iterator[Incident]:
         yield from _overlaid(self.state.incidents, self.changes.incidents)
@@ -325,12 +355,14 @@ class Draft:
 
     def in_group(self, group: str) -> list[Incident]:
         """Incidents kept with this grouping key, oldest first."""
-        numbers = set(self.state.groups.get(group, ()))
-        numbers |= {
-            number for number, incident in self.changes.incidents.items() if incident and incident.group == group
-        }
+        numbers = self.state.groups.get(group, set()) | self._grouped.get(group, set())
         found = (self.incident(number) for number in sorted(numbers))
         return [incident for incident in found if incident is not None and incident.group == group]
+
+
+def _storm_of(incident: Incident | None) -> int | None:
+    """The storm that an open incident is folded into."""
+    return None if incident is None or incident.status is Status.RESOLVED else incident.storm
 
 
 def _overlaid(base: dict[K, V], changed: dict[K, V | None]) -> Iterator[V]:

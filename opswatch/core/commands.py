@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from opswatch.core import arrangements, escalation, incidents
+from opswatch.core import arrangements, escalation, incidents, storms
 from opswatch.core.effects import Withdraw
 from opswatch.core.events import (
     AcceptRisk,
@@ -88,12 +88,20 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
         names = ", ".join(sorted(incidents.word_of(kind) for kind in allowed))
         m.refuse("not_possible_now", incident=incident.number, status=str(incident.status), allowed=names)
         return
+    storm = incident.storm if incident.status is not Status.RESOLVED else None
+    leaves_storm = storm is not None and not isinstance(command, (Note, SetPriority))
+    if leaves_storm:  # Whoever says a word to one of very many deals with it on its own.
+        incident = replace(incident, storm=None)
     changed = _INCIDENT[type(command)](m, incident, command)
     if changed is None:
         return
+    if leaves_storm:
+        m.record("unfolded", incident=incident.number, by=command.by, storm=storm)
     if changed.owner == command.by and changed.status is Status.ACKNOWLEDGED:
         changed = _still_on_it(m, changed, command.by)
     escalation.keep(m, changed)
+    if storm is not None:
+        storms.look(m, storm, changed.number)
 
 
 def _still_on_it(m: Moment, incident: Incident, owner: str) -> Incident:
@@ -267,7 +275,7 @@ def _priority(m: Moment, incident: Incident, command: SetPriority) -> Incident:
     incident = replace(incident, priority=command.priority, why=why)
     incident = replace(incident, policy=escalation.route(m, incident))
     incidents.noted(m, incident, "priority_set")
-    if command.priority > before:
+    if command.priority > before and incident.storm is None:
         return escalation.lowered(m, incident)
     return incident
 

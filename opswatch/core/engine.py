@@ -20,6 +20,7 @@ from opswatch.core import (
     risks,
     rounds,
     silences,
+    storms,
 )
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
@@ -170,7 +171,9 @@ class Engine:
         waiting = [one for one in due if one is not None and one.wake_at <= m.now]
         _digest(m, [one for one in waiting if _is_for_digest(m, one)])
         for incident in waiting:
-            incidents.due(m, incident)
+            if incident.storm is None or incident.status is Status.RESOLVED:
+                incidents.due(m, incident)
+            storms.due(m, incident.number)
         for number in state.paper_deadlines.due(m.now):
             paper = m.draft.paper(number) if tick.looks_at(f"paper {number}") else None
             if paper is not None and paper.wake_at is not None and paper.wake_at <= m.now:
@@ -251,7 +254,7 @@ def _send_failed(m: Moment, event: SendFailed) -> None:
 
 def _is_for_digest(m: Moment, incident: Incident) -> bool:
     never = m.plan.rule(incident.priority).interrupt == "never"
-    return never and incident.status is Status.TRIGGERED and incident.held_until is None
+    return never and incident.storm is None and incident.status is Status.TRIGGERED and incident.held_until is None
 
 
 def _digest(m: Moment, waiting: Iterable[Incident]) -> None:

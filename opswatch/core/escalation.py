@@ -27,7 +27,9 @@ ADMINS_ONLY = "admins"
 
 def route(m: Moment, incident: Incident) -> str:
     """The id of the policy that the first matching route names for this incident now; without routes, the first
-    policy; without policies, the built-in one that pages the admins."""
+    policy; without policies, the built-in one that pages the admins. A storm keeps its worst member's."""
+    if incident.is_storm and incident.policy in m.plan.policies:
+        return incident.policy
     for rule in m.plan.routes:
         if _route_holds(m, rule, incident):
             return rule.policy
@@ -41,7 +43,9 @@ def policy_of(plan: Plan, policy: str) -> Policy:
 
 def _route_holds(m: Moment, rule: Route, incident: Incident) -> bool:
     service = m.plan.services.get(incident.service or "")
-    alerts = [alert for key in incident.alerts if (alert := m.draft.alert(key)) is not None]
+    needs_alerts = rule.checks is not None or rule.targets is not None  # Of thousands, else, for nothing.
+    keys = incident.alerts if needs_alerts else ()
+    alerts = [alert for key in keys if (alert := m.draft.alert(key)) is not None]
     labels = service.labels if service else {}
     return (
         (rule.services is None or incident.service in rule.services)
@@ -249,6 +253,26 @@ def page_directly(m: Moment, incident: Incident, names: Iterable[str], reason: P
     return _tell_channels(m, replace(inner, level=outer), targets.channels, str(reason))
 
 
+def page_also(m: Moment, incident: Incident, names: Iterable[str], priority: Priority) -> Incident:
+    """Page whom of these nobody has asked yet, beside the ladder (level 0), as loud as `priority` is: a storm reaches
+    further than its own policy."""
+    targets = reach.resolve(m, names, priority)
+    asked = {person for person, _ in incident.paged} | {step.person for step in incident.steps}
+    beside = replace(incident, level=0, priority=priority)
+    for called in targets.people:
+        if called.person not in asked:
+            beside = _page_person(m, beside, called, incident.reason)
+    channels = tuple(channel for channel in targets.channels if channel not in incident.told)
+    beside = _tell_channels(m, beside, channels, "triggered")
+    return replace(beside, level=incident.level, priority=incident.priority)
+
+
+def first_level(m: Moment, policy: str, incident: Incident) -> tuple[str, ...]:
+    """Whom the first level of this policy that holds now would page for the incident."""
+    rungs = policy_of(m.plan, policy).levels
+    return next((rung.page for rung in rungs if _holds(m, incident, rung)), ())
+
+
 def again_louder(m: Moment, incident: Incident) -> Incident:
     """The priority rose while nobody had acknowledged: everybody already paged gets its steps now, on this level; so
     does whom the lower priority held until morning."""
@@ -382,6 +406,13 @@ def wake_at(m: Moment, incident: Incident) -> datetime:
     """When this incident must be looked at next. There is always an answer: nobody is forgotten (law 1)."""
     if incident.status is Status.RESOLVED:
         return incident.reopen_at or (incident.resolved_at or m.now) + KEEP_RESOLVED
+    if incident.storm is not None:  # The storm climbs for it.
+        return m.now + RELOOK
+    at = _wake_at(m, incident)
+    return at if incident.storm_until is None else min(at, incident.storm_until)
+
+
+def _wake_at(m: Moment, incident: Incident) -> datetime:
     if incident.held_until is not None:
         return incident.held_until
     if incident.snoozed_until is not None:
@@ -400,7 +431,9 @@ def wake_at(m: Moment, incident: Incident) -> datetime:
 
 def keep(m: Moment, incident: Incident) -> Incident:
     """Put the incident into the draft, with its next deadline."""
-    incident = replace(incident, wake_at=wake_at(m, incident))
+    at = wake_at(m, incident)
+    if at != incident.wake_at:
+        incident = replace(incident, wake_at=at)
     if m.draft.incident(incident.number) != incident:
-        m.draft.changes.incidents[incident.number] = incident
+        m.draft.put_incident(incident.number, incident)
     return incident

@@ -5,7 +5,7 @@ Alerts open, join, leave and reopen incidents here; what people say is in `core/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -76,8 +76,10 @@ def opened(
     alert: Alert | None = None,
     by: str | None = None,
     summary: str = "",
+    storm: int | None = None,
+    is_storm: bool = False,
 ) -> Incident:
-    """A new incident, its ladder started; not yet kept."""
+    """A new incident, its ladder not yet started; not yet kept. With `storm` it is folded into that one."""
     number = m.draft.standing.incident_last + 1
     m.draft.standing = replace(m.draft.standing, incident_last=number)
     incident = Incident(
@@ -90,12 +92,14 @@ def opened(
         joined_at=m.now,
         policy="",
         wake_at=m.now,
-        by_hand=alert is None,
+        by_hand=alert is None and not is_storm,
         service=service,
         group=group,
         alerts=(alert.key,) if alert else (),
         check=alert.check if alert else None,
         summary=summary,
+        storm=storm,
+        is_storm=is_storm,
     )
     incident = replace(incident, policy=escalation.route(m, incident))
     m.record(
@@ -110,6 +114,7 @@ def opened(
         alert=alert.key if alert else None,
         state=str(alert.health) if alert else None,
         text=summary,
+        storm=storm,
     )
     return incident
 
@@ -146,9 +151,18 @@ def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
 # Priority
 
 
-def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, *, by: str | None = None) -> Incident:
+def raise_priority(
+    m: Moment,
+    incident: Incident,
+    priority: Priority,
+    why: str,
+    *,
+    by: str | None = None,
+    policy: str | None = None,
+) -> Incident:
     """The priority rose: it is routed again. Another policy starts at its level 1; under the same one, people already
-    paged get the new priority's steps now; an acknowledgement is broken, and owner and level 1 are paged."""
+    paged get the new priority's steps now; an acknowledgement is broken, and owner and level 1 are paged. `policy` is
+    given where no route says it: a storm's."""
     is_over = incident.status is RESOLVED  # By hand, while it fails: whether it reopens is for `reopen_after` to say.
     waits = is_over or incident.held_until is not None  # A silence delays a rise; a snooze was of something less bad.
     breaks_ack = incident.status is ACKNOWLEDGED and not waits
@@ -165,11 +179,11 @@ def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, 
     owner = incident.owner
     snoozed_until = incident.snoozed_until if waits else None
     incident = replace(incident, priority=priority, why=why, snoozed_until=snoozed_until)
-    policy = escalation.route(m, incident)
+    policy = policy or escalation.route(m, incident)
     same = policy == incident.policy
     incident = replace(incident, policy=policy)
     _announce(m, incident, "raised")
-    if waits:
+    if waits or incident.storm is not None:  # The storm is paged for its members: `storms.look`.
         return incident
     if breaks_ack:
         incident = replace(incident, status=TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
@@ -185,7 +199,7 @@ def raise_priority(m: Moment, incident: Incident, priority: Priority, why: str, 
 def leave(m: Moment, incident: Incident, key: str) -> None:
     """One of its alerts recovered. The last one resolves it: a problem that is over closes its card and pages
     nobody."""
-    incident = replace(incident, alerts=tuple(other for other in incident.alerts if other != key))
+    incident = replace(incident, alerts=_without(incident.alerts, key))
     if incident.alerts or incident.by_hand:
         escalation.keep(m, incident)
     elif incident.status is RESOLVED:
@@ -194,10 +208,21 @@ def leave(m: Moment, incident: Incident, key: str) -> None:
         escalation.keep(m, resolve(m, incident, by=None))
 
 
+def _without(keys: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """In the order they came; of thousands, what failed first mostly recovers first."""
+    at = keys.index(key) if key in keys else len(keys)
+    return keys[:at] + keys[at + 1 :]
+
+
+def still_fails(m: Moment, incident: Incident) -> bool:
+    """Whether anything of it fails: an alert, or a member of the storm that it is."""
+    return bool(incident.alerts) or (incident.is_storm and m.draft.members(incident.number) > 0)
+
+
 def resolve(m: Moment, incident: Incident, *, by: str | None, text: str = "", door: str | None = None) -> Incident:
     """It is over. Resolved by hand while it still fails, it will be looked at again after `reopen_after`."""
     incident = escalation.stop(m, incident)
-    still_failing = bool(incident.alerts)
+    still_failing = still_fails(m, incident)
     incident = replace(
         incident,
         status=RESOLVED,
@@ -219,7 +244,8 @@ def resolve(m: Moment, incident: Incident, *, by: str | None, text: str = "", do
         until=incident.reopen_at,
     )
     tell(m, incident, "resolved")
-    papers.owed(m, incident)
+    if incident.storm is None:  # The storm owes the paper for all of its members.
+        papers.owed(m, incident)
     return incident
 
 
@@ -251,10 +277,21 @@ def hold(m: Moment, incident: Incident) -> Quiet | None:
     them ends."""
     if paused := quiet.paused(m.draft, m.now):
         return paused
-    reasons = [_why_quiet(m, key) for key in incident.alerts]
-    if not reasons or None in reasons:
-        return None
-    return min((reason for reason in reasons if reason is not None), key=lambda reason: reason.until)
+    first: Quiet | None = None
+    for key in _keys(m, incident):
+        found = _why_quiet(m, key)
+        if found is None:  # One that may be told is enough: of thousands the others are not asked.
+            return None
+        first = found if first is None or found.until < first.until else first
+    return first
+
+
+def _keys(m: Moment, incident: Incident) -> Iterator[str]:
+    """Of the alerts that fail still; a storm's are its members'."""
+    yield from incident.alerts
+    if incident.is_storm:
+        for member in m.draft.folded(incident.number):
+            yield from member.alerts
 
 
 def _why_quiet(m: Moment, key: str) -> Quiet | None:
@@ -274,6 +311,8 @@ def _note_held(m: Moment, incident: Incident) -> None:
 
 def look_at_hold(m: Moment, incident: Incident) -> Incident:
     """Begin, prolong or end the hold of a triggered incident's ladder. What a quiet delayed is told when it ends."""
+    if incident.storm is not None:
+        return incident
     if incident.status is not TRIGGERED:
         return replace(incident, held_until=None, held_why=None)
     held = hold(m, incident)
@@ -307,7 +346,7 @@ def due(m: Moment, incident: Incident) -> None:
 
 
 def _due_resolved(m: Moment, incident: Incident) -> None:
-    if incident.reopen_at is not None and incident.reopen_at <= m.now and incident.alerts:
+    if incident.reopen_at is not None and incident.reopen_at <= m.now and still_fails(m, incident):
         if (held := hold(m, incident)) is not None:
             m.record("held", incident=incident.number, why=held.why, reason=held.reason, until=held.until)
             escalation.keep(m, replace(incident, reopen_at=held.until))
@@ -315,9 +354,9 @@ def _due_resolved(m: Moment, incident: Incident) -> None:
         why = "resolved by hand, still failing"
         escalation.keep(m, reopen(m, incident, PageReason.QUIET_ENDED, by=None, why=why))
     elif incident.reopen_at is None and (incident.resolved_at or m.now) + escalation.KEEP_RESOLVED <= m.now:
-        m.draft.changes.incidents[incident.number] = None
+        m.draft.put_incident(incident.number, None)
     else:
-        escalation.keep(m, replace(incident, reopen_at=incident.reopen_at if incident.alerts else None))
+        escalation.keep(m, replace(incident, reopen_at=incident.reopen_at if still_fails(m, incident) else None))
 
 
 def _snooze_ends(m: Moment, incident: Incident) -> Incident:
@@ -411,4 +450,6 @@ def quiet_reason(incident: Incident) -> QuietReason | None:
     """Why nobody is being paged for it just now, if so."""
     if incident.held_until is not None:
         return incident.held_why
+    if incident.storm is not None and incident.status is not RESOLVED:
+        return QuietReason.STORM
     return QuietReason.SNOOZED if incident.snoozed_until is not None else None

@@ -305,6 +305,8 @@ class Plan:
     reopen_after: timedelta = timedelta(minutes=10)
     group_by: tuple[str, ...] = ("service",)
     group_window: timedelta = timedelta(minutes=30)
+    storm_incidents: int = 10  # so many new ones within `storm_within`: further ones are folded; 0: never
+    storm_within: timedelta = timedelta(seconds=60)
     pages_per_hour_max: int = 12
 
     def rule(self, priority: Priority) -> PriorityRule:

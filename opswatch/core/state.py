@@ -139,6 +139,12 @@ class Incident:
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     reopen_at: datetime | None = None  # resolved by hand while it fails
+    # storms (`core/storms.py`)
+    storm: int | None = None  # the storm it is folded into: that one is paged for it
+    is_storm: bool = False
+    storm_until: datetime | None = None  # it has passed when nothing was folded into it by then
+    folded: int = 0  # how many were ever folded into it
+    also: tuple[tuple[str, Priority], ...] = ()  # other members' policies whose first level was paged, and how loud
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,4 +327,5 @@ class Standing:
     cover_last: int = 0
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
     held: Mapping[str, Held] = field(default_factory=dict)  # `silence 3`, `maintenance weekly` → what it holds back
+    storm: int | None = None  # the last one that began
     marks: Mapping[str, datetime] = field(default_factory=dict)  # what has been told once → until when that is kept

@@ -28,6 +28,7 @@ class Line:
     service: str | None = None
     alerts: set[str] = field(default_factory=set)
     ended_at: datetime | None = None  # resolved then
+    storm: int | None = None  # folded into that one, while it is open
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ def book_of(state: State) -> Book:
     """The same view, taken from the state itself. Resolved incidents are left out: they leave it after a day."""
     return Book(
         incidents={
-            number: Line(str(one.status), str(one.priority), one.owner, one.service, set(one.alerts))
+            number: Line(str(one.status), str(one.priority), one.owner, one.service, set(one.alerts), storm=one.storm)
             for number, one in state.incidents.items()
             if one.status is not Status.RESOLVED
         },
@@ -118,6 +119,7 @@ def _line(facts: Mapping[str, Any]) -> Line:
         facts["service"],
         set(facts["alerts"]),
         None if ended is None else datetime.fromisoformat(ended),
+        facts.get("storm"),
     )
 
 
@@ -127,9 +129,17 @@ def _text(facts: Facts, name: str) -> str | None:
 
 
 def _triggered(book: Book, entry: Entry, facts: Facts) -> None:
-    line = Line(Status.TRIGGERED, str(facts["priority"]), None, _text(facts, "service"))
+    line = Line(Status.TRIGGERED, str(facts["priority"]), None, _text(facts, "service"), storm=_storm(facts))
     book.incidents[entry.incident or 0] = line
     _joined(book, entry, facts)
+
+
+def _storm(facts: Facts) -> int | None:
+    return None if facts.get("storm") is None else _number(facts, "storm")
+
+
+def _folded(book: Book, entry: Entry, facts: Facts) -> None:
+    book.incidents[entry.incident or 0].storm = _storm(facts) if entry.kind == "folded" else None
 
 
 def _joined(book: Book, entry: Entry, facts: Facts) -> None:
@@ -230,6 +240,8 @@ _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "alert_cleared": _ended,
     "announced_ended": _ended,
     "check_removed": _ended,
+    "folded": _folded,
+    "unfolded": _folded,
     "acknowledged": _acknowledged,
     "unacknowledged": _nobody_has_it,
     "ack_expired": _nobody_has_it,

@@ -52,6 +52,7 @@ def somebody_is_being_asked(plan: Plan, incidents: Iterable[Incident]) -> list[s
         and incident.level_until is None
         and incident.held_until is None
         and incident.snoozed_until is None
+        and incident.storm is None
         and plan.rule(incident.priority).interrupt != "never"
     ]
 
@@ -162,6 +163,33 @@ def every_alert_is_somebodys(state: State) -> list[str]:
         gone = [key for key in incident.alerts if key not in state.alerts]
         broken += [f"incident {incident.number} still has {key}, which is gone" for key in gone]
     return broken
+
+
+def the_folded_are_somebodys(state: State) -> list[str]:
+    """Law 8: what is folded is in a storm that is kept, and that will be looked at again while anything of it fails."""
+    broken = []
+    for incident in state.incidents.values():
+        if incident.storm is None or incident.status is Status.RESOLVED:
+            continue
+        storm = state.incidents.get(incident.storm)
+        if storm is None or not storm.is_storm or incident.number not in state.folded.get(storm.number, ()):
+            broken.append(f"incident {incident.number} is folded into {incident.storm}, which does not know it")
+        elif incident.level_until is not None or incident.steps:
+            broken.append(f"incident {incident.number} is folded into {storm.number}, and climbs all the same")
+        elif incident.pinned is None and storm.pinned is None and incident.priority < storm.priority:
+            broken.append(f"incident {incident.number} is {incident.priority}, its storm only {storm.priority}")
+    return broken
+
+
+def storms_page_as_one(state: State, pages: Iterable[Page]) -> list[str]:
+    """Law 8: of pages that still go out, none is for what a storm has folded."""
+    return [
+        f"page {page.id}, but incident {page.incident} is folded into {one.storm}"
+        for page in pages
+        if (one := state.incidents.get(page.incident)) is not None
+        and one.storm is not None
+        and one.status is not Status.RESOLVED
+    ]
 
 
 def the_worst_counts(state: State) -> list[str]:

@@ -130,4 +130,4 @@ class Witness:
 def _line(incident: Incident) -> Line:
     """What the book should say of it."""
     status, priority = str(incident.status), str(incident.priority)
-    return Line(status, priority, incident.owner, incident.service, set(incident.alerts))
+    return Line(status, priority, incident.owner, incident.service, set(incident.alerts), storm=incident.storm)
