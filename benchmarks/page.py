@@ -52,12 +52,13 @@ class Handed:
 
 
 @contextmanager
-def a_running_desk() -> Iterator[tuple[Desk, Store, Handed]]:
+def a_running_desk(*, folds: bool = True) -> Iterator[tuple[Desk, Store, Handed]]:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:{Path(folder) / 'bench.db'}")
         store.migrate()
         # One incident per failure: grouped by target, so that each one pages.
-        desk = Desk(store, Engine(replace(a_large_plan(), group_by=("target",))), clock.now)
+        plan = replace(a_large_plan(), group_by=("target",))
+        desk = Desk(store, Engine(plan if folds else replace(plan, storm_incidents=0)), clock.now)
         desk.apply(NodeStarted("here"))
         handed = Handed()
         pages = Pages(desk, store, handed.compose, "here", clock.now)
@@ -81,7 +82,7 @@ def row(name: str, took_s: list[float]) -> str:
 
 def failure_to_page() -> str:
     """100 failures a second, each an incident of its own."""
-    with a_running_desk() as (desk, _, handed):
+    with a_running_desk(folds=False) as (desk, _, handed):
         names = list(desk.engine.plan.targets)[:PAGES]
         handed.wanted = len(names)
         known_s = {}

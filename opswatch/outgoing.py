@@ -198,7 +198,7 @@ class Composer:
     def _incident(self, number: int | None) -> tuple[Incident, list[Alert]]:
         with self._desk.looking() as (state, _):
             incident = state.incidents.get(number or 0)
-            alerts = [state.alerts[key] for key in incident.alerts if key in state.alerts] if incident else []
+            alerts = state.alerts_of(incident) if incident else []
         incident = incident or self._store.incident(number or 0)
         if incident is None:
             raise NotWanted(f"there is no incident {number}")

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opswatch.core import incidents as life
+from opswatch.core.changes import State
 from opswatch.core.model import Health, Status
 from opswatch.core.norms import Norm
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
 from opswatch.core.spans import say_span
 from opswatch.core.state import Alert, Incident, Override, Silence, Watch, alert_key
+from opswatch.core.storms import tallies
 from opswatch.desk import Desk
 from opswatch.stores import MessageRow as MessageRow  # Given out: a door names it from here, and knows no store.
 from opswatch.stores import Store, Stored
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 NOT_SEEN = "not looked at yet"
 MONTH = timedelta(days=30)
+FAILING_MAX = 500
+MEMBERS_MAX = 10_000
+TALLY_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class IncidentRow:
     next_deadline: datetime | None
     quiet: str | None = None
     snoozed_until: datetime | None = None
+    storm: int | None = None  # the one it is folded into
 
     def as_json(self) -> dict[str, object]:
         """The format of `opswatch list --json` (SPEC 5)."""
@@ -99,8 +105,10 @@ class IncidentView:
     entries: tuple[Stored, ...]
     messages: tuple[MessageRow, ...]
     allowed: tuple[str, ...]
+    folded: tuple[int, ...] = ()  # open incidents that a storm holds
 
     def as_json(self) -> dict[str, object]:
+        """Everything; of very many alerts the first FAILING_MAX, `alerts` counts them all."""
         return {
             **self.row.as_json(),
             "why": self.incident.why,
@@ -123,11 +131,24 @@ class IncidentView:
                     "sentence": alert.sentence,
                     "evidence": list(alert.evidence),
                 }
-                for alert in self.alerts
+                for alert in self.alerts[:FAILING_MAX]
             ],
+            "in_storm": self.incident.storm,
+            "storm": self._storm_json() if self.incident.is_storm else None,
             "messages": [_message_json(message) for message in self.messages],
             "timeline": [entry_json(stored) for stored in self.entries],
             "allowed": list(self.allowed),
+        }
+
+    def _storm_json(self) -> dict[str, object]:
+        return {
+            "folded": self.incident.folded,
+            "open": len(self.folded),
+            "members": list(self.folded[:MEMBERS_MAX]),
+            **{
+                f"by_{name}": [{"name": key, "count": count} for key, count in tally[:TALLY_MAX]]
+                for name, tally in tallies(self.alerts).items()
+            },
         }
 
 
@@ -245,29 +266,35 @@ class Views:
     def incidents(self, *, include_resolved: bool = False, limit: int = 500) -> list[IncidentRow]:
         """What is open, worst and oldest first; with `include_resolved` the newest of all."""
         if include_resolved:
-            return [_row(incident) for incident in self._store.incidents(include_resolved=True, limit=limit)]
-        return [_row(incident) for incident in self.open_incidents(limit=limit)]
+            found = self._store.incidents(include_resolved=True, limit=limit)
+        else:
+            found = self.open_incidents(limit=limit)
+        with self._desk.looking() as (state, _):
+            return [_row(incident, state) for incident in found]
 
     def open_incidents(self, *, limit: int = 500) -> list[Incident]:
-        """What is open, worst and oldest first, whole: for who says what happens next to each."""
+        """What is open, worst and oldest first, whole: for who says what happens next to each. What is folded into a
+        storm comes last."""
         self._desk.refresh()
         with self._desk.looking() as (state, _):
             kept = [one for one in state.incidents.values() if one.status is not Status.RESOLVED]
-        return sorted(kept, key=lambda one: (one.priority, one.number))[:limit]
+        return sorted(kept, key=lambda one: (one.storm is not None, one.priority, one.number))[:limit]
 
     def incident(self, number: int) -> IncidentView | None:
         """Everything about one incident, forgotten ones included; None for a number that was never given."""
         self._desk.refresh()
         with self._desk.looking() as (state, _):
             incident = state.incidents.get(number)
-            alerts = [state.alerts[key] for key in incident.alerts if key in state.alerts] if incident else []
-        incident = incident or self._store.incident(number)
-        if incident is None:
-            return None
+            alerts = state.alerts_of(incident) if incident else []
+            folded = tuple(sorted(state.folded.get(number, ())))
+            incident = incident or self._store.incident(number)
+            if incident is None:
+                return None
+            row = _row(incident, state)
         allowed = sorted(life.word_of(kind) for kind in life.TRANSITIONS[incident.status])
         entries = self._store.timeline(incident=number, limit=2000)
         messages = self._store.messages(number)
-        return IncidentView(_row(incident), incident, tuple(alerts), tuple(entries), tuple(messages), tuple(allowed))
+        return IncidentView(row, incident, tuple(alerts), tuple(entries), tuple(messages), tuple(allowed), folded)
 
     # checks
 
@@ -521,21 +548,25 @@ def _message_json(message: MessageRow) -> dict[str, object]:
     }
 
 
-def _row(incident: Incident) -> IncidentRow:
+def _row(incident: Incident, state: State) -> IncidentRow:
+    """What is folded is whoever's the storm is: its own status says only that it is not over."""
     is_over = incident.status is Status.RESOLVED
     quiet = life.quiet_reason(incident)
+    storm = state.incidents.get(incident.storm) if incident.storm is not None and not is_over else None
+    has_it = storm if storm is not None and storm.status is Status.ACKNOWLEDGED else incident
     return IncidentRow(
         incident.number,
-        incident.status,
+        has_it.status,
         str(incident.priority),
         incident.service,
         incident.title,
-        incident.owner,
+        has_it.owner,
         incident.opened_at,
-        len(incident.alerts),
-        None if is_over and incident.reopen_at is None else incident.wake_at,
+        len(incident.alerts) or len(state.folded.get(incident.number, ())),
+        None if is_over and incident.reopen_at is None else (storm or incident).wake_at,
         str(quiet) if quiet else None,
         incident.snoozed_until,
+        incident.storm if storm is not None else None,
     )
 
 

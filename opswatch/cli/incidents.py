@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from opswatch.views import IncidentRow, IncidentView
 
 EVIDENCE_LINES = 10
+FAILING_SHOWN = 50
+MEMBERS_SHOWN = 40
+TALLIED = 5
 MESSAGES_SHOWN = 40
 
 
@@ -42,7 +45,8 @@ def list_incidents(everything: bool, limit: int, as_json: bool) -> int:
 
 
 def _row(row: IncidentRow, zone: str, now: datetime) -> list[str]:
-    status = f"{row.status}, {row.quiet}" if row.quiet else str(row.status)
+    quiet = f"storm #{row.storm}" if row.storm is not None else row.quiet
+    status = f"{row.status}, {quiet}" if quiet else str(row.status)
     due = times.away(row.next_deadline, now) if row.next_deadline else ""
     return [
         str(row.id),
@@ -76,6 +80,7 @@ def show(incident: int, as_json: bool) -> int:
     for name, value in _facts(view, zone):
         if value:
             say(f"  {name:<10} {value}")
+    _storm(view)
     _failing(view, zone)
     _messages(view, zone)
     _timeline(view, zone, language)
@@ -112,8 +117,29 @@ def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
     ]
 
 
+def _storm(view: IncidentView) -> None:
+    """What a storm holds, by what it has most of; which storm holds this one."""
+    from opswatch.core.storms import tallies
+
+    if view.row.storm is not None:
+        say(f"part of storm #{view.row.storm}: it climbs for this one; ack {view.row.id} takes it out")
+    if not view.incident.is_storm:
+        return
+    say(f"storm: {view.incident.folded} incidents folded, {len(view.folded)} still open")
+    for name, tally in tallies(view.alerts).items():
+        shown = [f"{key} {count}" for key, count in tally[:TALLIED]]
+        more = f", and {len(tally) - TALLIED} more" if len(tally) > TALLIED else ""
+        say(f"  by {name:<8} {', '.join(shown)}{more}")
+    numbers = ", ".join(f"#{number}" for number in view.folded[:MEMBERS_SHOWN])
+    more = f", and {len(view.folded) - MEMBERS_SHOWN} more" if len(view.folded) > MEMBERS_SHOWN else ""
+    if numbers:
+        say(f"  {'members':<11} {numbers}{more}")
+
+
 def _failing(view: IncidentView, zone: str) -> None:
-    for alert in view.alerts:
+    if len(view.alerts) > FAILING_SHOWN:
+        say(f"fails: {len(view.alerts)} alerts, of which the first {FAILING_SHOWN}")
+    for alert in view.alerts[:FAILING_SHOWN]:
         say(f"fails: {alert.key} {styled(str(alert.health))} since {times.named(alert.fired_at, zone)}")
         say(f"  {alert.sentence}")
         for line in alert.evidence[:EVIDENCE_LINES]:

@@ -135,6 +135,13 @@ class State:
         self.started_at = changes.started_at or self.started_at
         self.fresh_until = changes.fresh_until or self.fresh_until
 
+    def alerts_of(self, incident: Incident) -> list[Alert]:
+        """The alerts of an incident that fail still; of a storm, those of its open members."""
+        keys = [*incident.alerts]
+        for number in sorted(self.folded.get(incident.number, ())):
+            keys += self.incidents[number].alerts
+        return [self.alerts[key] for key in keys if key in self.alerts]
+
     def due_keys(self, now: datetime) -> list[str]:
         """What a Tick at `now` will look at: `incident 142`, `alert disk/db-1`, `paper 7`, `risk 3`."""
         deadlines: tuple[tuple[str, Deadlines[int] | Deadlines[str]], ...] = (

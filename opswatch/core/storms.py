@@ -6,6 +6,8 @@ as bad as its worst member, follows that one's policy, and pages the first level
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from opswatch.core import escalation, incidents
@@ -16,6 +18,18 @@ from opswatch.core.state import Alert, Incident
 
 GREW_AT = frozenset(10**power for power in range(1, 8))
 """Its cards are brought up to date when so many have been folded, and when it has passed."""
+
+
+def tallies(alerts: Sequence[Alert]) -> dict[str, list[tuple[str, int]]]:
+    """How many of these fail by service, by check and by target, the most first."""
+    counts = {
+        "service": Counter(alert.service for alert in alerts if alert.service is not None),
+        "check": Counter(alert.check for alert in alerts),
+        "target": Counter(alert.target for alert in alerts),
+    }
+    return {
+        name: sorted(count.items(), key=lambda pair: (-pair[1], pair[0])) for name, count in counts.items() if count
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -194,7 +208,7 @@ def _passed(m: Moment, storm: Incident) -> None:
     """Nothing new for a while: everybody who was paged hears what is left, and it stays on the ladder until it is
     over. It is over at once when nothing is left."""
     left = m.draft.members(storm.number)
-    m.record("storm_passed", incident=storm.number, folded=storm.folded, open=left)
+    m.record("storm_passed", incident=storm.number, folded=storm.folded, left=left)
     storm = replace(storm, storm_until=None)
     if not left:
         escalation.keep(m, incidents.resolve(m, storm, by=None))

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from opswatch.core.model import Priority, QuietReason, Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
+from opswatch.core.storms import tallies
 from opswatch.render.words import Reader, fill, lookup
 
 TITLE_MAX = 150  # letters: what a Slack header and most lock screens take
 SEEN_MAX = 5
 EVIDENCE_MAX = 3
+STORM_TOP = 4  # services, checks and targets of a storm that are named
 EVIDENCE_LINE_MAX = 200
 
 Line = tuple[str, str]
@@ -32,11 +34,16 @@ class Card:
 
     def title(self, priority: Priority | None = None) -> str:
         """`P1 Order pipeline: / is 93 % full on db-1`, one line of at most TITLE_MAX letters."""
+        key, facts = "page.title", {"title": " ".join(self.incident.title.split())}
+        if self.incident.is_storm:
+            left = self._storm_left()
+            key = "page.storm_title" if left else "page.storm_over_title"
+            facts = {"open": str(left), "folded": str(self.incident.folded)}
         title = self.reader.word(
-            "page.title",
+            key,
             priority=self.incident.priority if priority is None else priority,
             service=self.reader.service(self.incident.service),
-            title=" ".join(self.incident.title.split()),
+            **facts,
         )
         return title if len(title) <= TITLE_MAX else title[: TITLE_MAX - 1].rstrip() + "…"
 
@@ -63,6 +70,9 @@ class Card:
             "level": incident.level,
             "until": incident.snoozed_until,
             "text": self._newest(),
+            "storm": None if incident.storm is None else f"#{incident.storm}",
+            "folded": incident.folded,
+            "open": self._storm_left() if incident.is_storm else None,
         } | dict(facts or {})
         known_words = self.reader.facts(known)
         if event == "reassigned":
@@ -81,6 +91,9 @@ class Card:
             lines.append(
                 (word("page.status"), self.reader.join((status, owner)) if owner and not self._is_over else status)
             )
+        lines += self._storm_lines()
+        if incident.storm is not None and not self._is_over:
+            lines.append((word("page.in_storm"), f"{word('page.storm')} #{incident.storm}"))
         if summary := self.summary():
             lines.append((word("page.seen"), summary))
         lines.append((word("page.since"), since(self.reader, incident.opened_at, self._at)))
@@ -114,6 +127,27 @@ class Card:
         who = self.reader.join(names) or self.reader.word("word.nobody")
         words = self.reader.word(f"page.{key}", at=at, who=who, level=level, cycle=incident.cycle + 1, cycles=climbs)
         return [(self.reader.word("page.next"), words)]
+
+    def _storm_left(self) -> int:
+        """How many members of this storm are open: each alert names its own."""
+        return len({alert.incident for alert in self._alerts})
+
+    def _storm_lines(self) -> list[Line]:
+        """How much a storm holds, and where: live counts, the largest first."""
+        if not self.incident.is_storm:
+            return []
+        word = self.reader.word
+        counts = word("page.storm_counts", folded=self.incident.folded, open=self._storm_left() or "0")
+        lines = [(word("page.storm"), counts)]
+        for name, tally in tallies(self._alerts).items():
+            shown = [f"{self._named(name, key)} {count}" for key, count in tally[:STORM_TOP]]
+            if len(tally) > STORM_TOP:
+                shown.append(word("word.and_more", count=len(tally) - STORM_TOP))
+            lines.append((word(f"page.storm_{name}"), self.reader.join(shown)))
+        return lines
+
+    def _named(self, kind: str, key: str) -> str:
+        return self.reader.service(key) if kind == "service" else key
 
     @property
     def _is_over(self) -> bool:

@@ -10,7 +10,7 @@ from itertools import groupby
 from opswatch.assemble import Office
 from opswatch.core.incidents import quiet_reason
 from opswatch.core.model import Health as CheckHealth
-from opswatch.core.model import Status
+from opswatch.core.model import QuietReason, Status
 from opswatch.core.plan import Person, Plan
 from opswatch.core.state import Incident
 from opswatch.views import CheckRow, OnCallRow, StatusView
@@ -276,6 +276,8 @@ def _who(words: Words, plan: Plan, incident: Incident) -> str:
 
 def _quiet(words: Words, incident: Incident, now: datetime) -> str:
     reason, until = quiet_reason(incident), incident.held_until or incident.snoozed_until
+    if reason is QuietReason.STORM:
+        return words.say("incident.in_storm", number=incident.storm)
     if reason is None or until is None:
         return ""
     return words.say("incident.quiet", why=words.code(reason), until=words.when(until), within=words.within(until, now))

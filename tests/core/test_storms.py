@@ -12,7 +12,7 @@ from opswatch.core.model import Failure, Priority, Status, Verdict
 from opswatch.core.plan import Check, Level, Plan, Policy, Route, Service, Target
 from opswatch.core.state import Incident
 from opswatch.sim import laws
-from tests.story import Story, person, two_levels
+from tests.story import Story, two_levels
 
 
 def many(count: int, **more: object) -> Plan:
@@ -119,7 +119,7 @@ def test_what_remains_when_the_storm_has_passed_is_told_and_stays_on_the_ladder(
     number = storm_of(story).number
     burst(story, 0, 37, ok=True)
     story.passes(minutes=2)
-    assert story.facts("storm_passed") == {"folded": 40, "open": 3}
+    assert story.facts("storm_passed") == {"folded": 40, "left": 3}
     assert ("ana", "storm_passed") in [(update.person, update.event) for update in story.updates]
     assert story.incident(number).level_until is not None
     burst(story, 37, 40, ok=True)
