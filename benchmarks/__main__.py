@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from benchmarks import cold, head, idle, page, review, samples, simulate, steps
+from benchmarks import cold, head, idle, page, review, rosters, samples, simulate, steps
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -23,6 +23,7 @@ def main() -> None:
         ("page", page.main),
         ("core steps", steps.main),
         ("simulation", simulate.main),
+        ("rosters", rosters.main),
         ("cold starts", cold.main),
         ("idle cost", idle.main),
         ("history of values", samples.main),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import NamedTuple
 
 from opswatch.core.state import Override
 
@@ -15,8 +15,7 @@ Source = tuple[object, ...]  # What put the people there: (layer, slot) pairs, o
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A piece of time, [start, end), UTC, over which nothing about a roster changes."""
 
     start: datetime
@@ -26,29 +25,39 @@ class Stretch:
     source: Source = ()
     overrides: tuple[int, ...] = ()  # those that changed something, in the order they were made
 
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """Two stretches that touch and agree in this are one shift (or one gap)."""
-        return self.people, self.source, self.overrides
+    def is_one_with(self, other: Stretch) -> bool:
+        """Whether two stretches that touch are one shift (or one gap)."""
+        return self.people == other.people and self.source == other.source and self.overrides == other.overrides
 
 
 class Overlay:
     """The overrides of one roster, ready to be laid over what its layers say."""
 
     def __init__(self, overrides: Iterable[Override]) -> None:
-        self._overrides = sorted(overrides, key=_made)
-        self._edges = sorted({edge for override in self._overrides for edge in _edges(override)})
+        made = sorted(overrides, key=_made)
+        self._edges = sorted({edge for override in made for edge in _edges(override)})
+        active: list[list[Override]] = [[] for _ in range(len(self._edges) + 1)]
+        for override in made:
+            first, last = (bisect_left(self._edges, edge) for edge in (override.start, override.end))
+            for place in range(first + 1, last + 1):
+                active[place].append(override)
+        self._active = active  # those in force before each edge, and after the last
+
+    def touches(self, start: datetime, end: datetime) -> bool:
+        """Whether anything in [start, end) may become different."""
+        first, last = bisect_right(self._edges, start), bisect_left(self._edges, end)
+        return first != last or bool(self._active[first])
 
     def laid_over(self, base: Stretch) -> Iterator[Stretch]:
         """`base`, cut where an override begins or ends, with everything in force applied."""
-        near = [override for override in self._overrides if override.start < base.end and override.end > base.start]
-        if not near:
+        first, last = bisect_right(self._edges, base.start), bisect_left(self._edges, base.end)
+        if first == last and not self._active[first]:
             yield base
             return
-        inner = self._edges[bisect_right(self._edges, base.start) : bisect_left(self._edges, base.end)]
-        for start, end in pairwise((base.start, *inner, base.end)):
-            active = [override for override in near if override.start <= start < override.end]
-            yield _applied(replace(base, start=start, end=end), active)
+        edges = (base.start, *self._edges[first:last], base.end)
+        for place, (start, end) in enumerate(pairwise(edges), first):
+            piece = Stretch(start, end, base.people, base.layers, base.source, base.overrides)
+            yield _applied(piece, active) if (active := self._active[place]) else piece
 
 
 def conflicting(overrides: Iterable[Override], new: Override) -> Override | None:
@@ -105,8 +114,8 @@ def _applied(base: Stretch, active: list[Override]) -> Stretch:
 def _named(base: Stretch, people: tuple[str, ...], overrides: tuple[int, ...]) -> Stretch:
     """A gap is a gap whatever turn it hides: it comes from no layer, so that it is one gap across hand-offs."""
     if not people:
-        return replace(base, people=(), layers=(), source=(), overrides=overrides)
-    return replace(base, people=people, overrides=overrides)
+        return Stretch(base.start, base.end, overrides=overrides)
+    return Stretch(base.start, base.end, people, base.layers, base.source, overrides)
 
 
 def _scheduled(schedule: Override, base: Stretch) -> Stretch:

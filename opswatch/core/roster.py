@@ -7,10 +7,10 @@ cover every instant, without overlap.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, islice, pairwise
+from itertools import islice, pairwise
 
 from opswatch.core.calendars import HORIZON, pieces
 from opswatch.core.overrides import Overlay, Stretch, conflicting
@@ -23,7 +23,7 @@ __all__ = ["OnCall", "Rosters", "Shift", "conflicting", "layer_problems"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLOCK = timedelta(days=32)  # Layers are worked out in blocks of this length, and remembered.
 _BLOCKS_MAX = 128  # remembered for one roster: eleven years
-_ANSWERS_MAX = 256  # remembered for one roster
+_ANSWERS_MAX = 4_096  # remembered for one roster
 _EXTENT_BLOCKS = 48  # How far the beginning and the end of a running shift are looked for: four years.
 
 
@@ -70,63 +70,60 @@ class Rosters:
         self._plan = plan
         self._layers = {roster.id: _Layers(roster, plan) for roster in plan.rosters.values()}
         self._fallbacks = {roster.id: _fallback(roster, plan) for roster in plan.rosters.values()}
-        self._overlays: dict[str, tuple[tuple[Override, ...], Overlay]] = {}
-        self._answers: dict[str, _Answers] = {}
+        self._known = _Grouped((), {})
+        self._lines = {roster: _Line(layers, ()) for roster, layers in self._layers.items()}
 
     def on_call(self, roster_id: str, overrides: Iterable[Override], at: datetime) -> OnCall:
         """Who is on call at `at`, and since and until when."""
-        ours = tuple(override for override in overrides if override.roster == roster_id)
-        known = self._answers.get(roster_id)
-        if known is None or known.overrides != ours:
-            known = _Answers(ours, ())
-        place = bisect_right(known.given, at, key=_begins)
-        if place and at < known.given[place - 1].end:
-            return known.given[place - 1].on_call
-        answer = self._answer(roster_id, ours, at)
-        given = (*known.given[:place], answer, *known.given[place:]) if len(known.given) < _ANSWERS_MAX else (answer,)
-        self._answers[roster_id] = _Answers(ours, given)
-        return answer.on_call
+        line = self._line(roster_id, overrides)
+        part = line.at(at)
+        answer = line.answers.get(part.start)
+        if answer is None:
+            if len(line.answers) >= _ANSWERS_MAX:
+                line.answers.clear()
+            answer = line.answers[part.start] = _on_call(line, part, self._fallbacks[roster_id])
+        return answer
 
     def shifts(self, roster_id: str, overrides: Iterable[Override], start: datetime, end: datetime) -> list[Shift]:
         """Shifts and gaps that tile [start, end), cut to it; a new turn of the same people is a new shift."""
         if start >= end:
             return []
-        overlay = self._overlay(roster_id, overrides)
-        return [
-            _shift(replace(stretch, start=max(stretch.start, start), end=min(stretch.end, end)))
-            for stretch in _joined(self._onwards(roster_id, overlay, start, end))
-        ]
+        whole = _joined(self._line(roster_id, overrides).onwards(start, end))
+        return [_shift(stretch, max(stretch.start, start), min(stretch.end, end)) for stretch in whole]
 
     def gaps(
         self, roster_id: str, overrides: Iterable[Override], start: datetime, end: datetime
     ) -> list[tuple[datetime, datetime]]:
         """When nobody is on call in [start, end) and the roster `covers` that time; a fallback does not fill a gap."""
+        if start >= end:
+            return []
         empty = [
-            (shift.start, shift.end) for shift in self.shifts(roster_id, overrides, start, end) if not shift.people
+            (max(stretch.start, start), min(stretch.end, end))
+            for stretch in self._line(roster_id, overrides).onwards(start, end)
+            if not stretch.people
         ]
         return list(_overlaps(_united(empty), self._covered(roster_id, start, end)))
 
     def next_people(self, roster_id: str, overrides: Iterable[Override], at: datetime) -> tuple[str, ...]:
         """The people of the next shift that names someone not now on call; () when none does within 400 days."""
         ours = tuple(overrides)
-        ahead = self._onwards(roster_id, self._overlay(roster_id, ours), at, at + HORIZON)
+        ahead = self._line(roster_id, ours).onwards(at, at + HORIZON)
         return _first_new(_joined(ahead), self.on_call(roster_id, ours, at).people)
 
     def previous_people(self, roster_id: str, overrides: Iterable[Override], at: datetime) -> tuple[str, ...]:
         """The people of the last shift before that named someone not now on call; () when none did in 400 days."""
         ours = tuple(overrides)
-        behind = self._backwards(roster_id, self._overlay(roster_id, ours), at, at - HORIZON)
+        behind = self._line(roster_id, ours).backwards(at, at - HORIZON)
         return _first_new(_joined(behind), self.on_call(roster_id, ours, at).people)
 
     def next_shifts_of(
         self, person: str, roster_id: str, overrides: Iterable[Override], at: datetime, count: int
     ) -> list[Shift]:
         """At most `count` whole shifts of one person that end after `at`, a running one first; within 400 days."""
-        ours = tuple(overrides)
-        overlay = self._overlay(roster_id, ours)
-        ahead = _joined(self._onwards(roster_id, overlay, at, at + HORIZON))
+        line = self._line(roster_id, overrides)
+        ahead = _joined(line.onwards(at, at + HORIZON))
         theirs = list(islice((stretch for stretch in ahead if person in stretch.people), count))
-        return [_shift(self._whole(roster_id, overlay, stretch)) for stretch in theirs]
+        return [_shift(stretch, *line.whole(stretch)) for stretch in theirs]
 
     def is_working(self, person: str, overrides: Iterable[Override], at: datetime) -> bool:
         """Whether a shift of theirs that has windows covers `at`: then they are at work, whatever their `day` says."""
@@ -144,52 +141,17 @@ class Rosters:
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _overlay(self, roster_id: str, overrides: Iterable[Override]) -> Overlay:
-        ours = tuple(override for override in overrides if override.roster == roster_id)
-        known = self._overlays.get(roster_id)
-        if known is None or known[0] != ours:
-            known = self._overlays[roster_id] = (ours, Overlay(ours))
-        return known[1]
-
-    def _answer(self, roster_id: str, ours: tuple[Override, ...], at: datetime) -> _Answer:
-        overlay = self._overlay(roster_id, ours)
-        now = next(self._onwards(roster_id, overlay, at, at + timedelta.resolution))
-        whole = self._whole(roster_id, overlay, now)
-        first, last = _extent(now.start)[0], _extent(now.end)[1]
-        shift = _shift(whole)
-        fallback = () if shift.people else self._fallbacks[roster_id]
-        on_call = OnCall(
-            people=shift.people or fallback,
-            fallback=bool(fallback),
-            layer=shift.layer,
-            start=shift.start if shift.start > first else None,
-            until=shift.end if shift.end < last else None,
-            override=shift.override,
-            layers=whole.layers,
-        )
-        return _Answer(whole.start, whole.end, on_call)
-
-    def _whole(self, roster_id: str, overlay: Overlay, part: Stretch) -> Stretch:
-        """The whole shift that `part` belongs to, four years to either side at most."""
-        start, end = part.start, part.end
-        first, last = _extent(start)[0], _extent(end)[1]
-        before = next(_joined(self._backwards(roster_id, overlay, start, first)))
-        after = next(_joined(self._onwards(roster_id, overlay, start, last)))
-        return replace(part, start=before.start, end=after.end)
-
-    def _onwards(self, roster_id: str, overlay: Overlay, start: datetime, end: datetime) -> Iterator[Stretch]:
-        """Stretches from the one that covers `start` to the one before `end`, uncut."""
-        for base in self._layers[roster_id].onwards(start, end):
-            for stretch in overlay.laid_over(base):
-                if stretch.end > start and stretch.start < end:
-                    yield stretch
-
-    def _backwards(self, roster_id: str, overlay: Overlay, start: datetime, end: datetime) -> Iterator[Stretch]:
-        """Stretches from the one that covers `start` back to the one that covers `end`."""
-        for base in self._layers[roster_id].backwards(start, end):
-            for stretch in reversed(list(overlay.laid_over(base))):
-                if stretch.start <= start and stretch.end > end:
-                    yield stretch
+    def _line(self, roster_id: str, overrides: Iterable[Override]) -> _Line:
+        """The roster as these overrides make it: as it was asked about last, or worked out anew."""
+        every = overrides if isinstance(overrides, tuple) else tuple(overrides)
+        grouped = self._known  # Looked at once: another thread may ask about other overrides.
+        if grouped.overrides != every:  # Quick where they are the same objects, as they are from one state.
+            grouped = self._known = _grouped(every)
+        ours = grouped.by_roster.get(roster_id, ())
+        line = self._lines[roster_id]
+        if line.overrides != ours:
+            line = self._lines[roster_id] = _Line(self._layers[roster_id], ours)
+        return line
 
     def _covered(self, roster_id: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
         """The times in which emptiness is a gap."""
@@ -203,32 +165,33 @@ class Rosters:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """Who is on call in [start, end)."""
-
-    start: datetime
-    end: datetime
-    on_call: OnCall
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What was answered about one roster, in order of time: true while its overrides are these."""
+class _Grouped:
+    """Overrides of all rosters, and those of each."""
 
     overrides: tuple[Override, ...]
-    given: tuple[_Answer, ...]
+    by_roster: Mapping[str, tuple[Override, ...]]
 
 
-class _Layers:
-    """What the layers of one roster say together, before any override; remembered in blocks."""
+class _Line:
+    """One roster under one set of overrides, remembered in blocks."""
 
-    def __init__(self, roster: Roster, plan: Plan) -> None:
-        self._turns = [
-            Turns(layer, None if layer.calendar is None else plan.calendars.get(layer.calendar))
-            for layer in roster.layers
-        ]
+    def __init__(self, layers: _Layers, overrides: tuple[Override, ...]) -> None:
+        self.overrides = overrides
+        self.answers: dict[datetime, OnCall] = {}  # by the start of the part that was asked about
+        self._layers, self._overlay = layers, Overlay(overrides)
         self._blocks: dict[int, tuple[Stretch, ...]] = {}
-        self.windowed = {layer.id for layer in roster.layers if layer.windows}
+
+    def at(self, at: datetime) -> Stretch:
+        """The part of a shift or a gap that covers `at`, within its block."""
+        block = self._block(_block_of(at))
+        return block[bisect_right(block, at, key=_begins) - 1]
+
+    def whole(self, part: Stretch) -> tuple[datetime, datetime]:
+        """Where the shift that `part` belongs to begins and ends, four years to either side at most."""
+        first, last = _extent(part.start)[0], _extent(part.end)[1]
+        before = next(_joined(self.backwards(part.start, first)))
+        after = next(_joined(self.onwards(part.start, last)))
+        return before.start, after.end
 
     def onwards(self, start: datetime, end: datetime) -> Iterator[Stretch]:
         """Stretches that overlap [start, end), in order, cut at the edges of blocks only."""
@@ -254,35 +217,91 @@ class _Layers:
         if block is None:
             if len(self._blocks) >= _BLOCKS_MAX:
                 self._blocks.clear()
+            block = self._layers.block(number)
+            if self._overlay.touches(block[0].start, block[-1].end):
+                block = tuple(_joined(piece for base in block for piece in self._overlay.laid_over(base)))
+            self._blocks[number] = block
+        return block
+
+
+class _Layers:
+    """What the layers of one roster say together, before any override; remembered in blocks."""
+
+    def __init__(self, roster: Roster, plan: Plan) -> None:
+        self._turns = [
+            Turns(layer, None if layer.calendar is None else plan.calendars.get(layer.calendar))
+            for layer in roster.layers
+        ]
+        self._blocks: dict[int, tuple[Stretch, ...]] = {}
+        self._ids = [layer.id for layer in roster.layers]
+        self._priorities = [layer.priority for layer in roster.layers]
+        self.windowed = {layer.id for layer in roster.layers if layer.windows}
+
+    def block(self, number: int) -> tuple[Stretch, ...]:
+        """The stretches that tile block `number`."""
+        block = self._blocks.get(number)
+        if block is None:
+            if len(self._blocks) >= _BLOCKS_MAX:
+                self._blocks.clear()
             start = _EPOCH + _BLOCK * number
-            block = self._blocks[number] = tuple(self._tile(start, start + _BLOCK))
+            block = self._blocks[number] = tuple(_joined(self._tile(start, start + _BLOCK)))
         return block
 
     def _tile(self, start: datetime, end: datetime) -> Iterator[Stretch]:
         """At each instant the turns of the highest priority present; equal ones are all on call."""
-        turns = [turns.between(start, end) for turns in self._turns]
-        edges = {start, end, *(edge for some in turns for turn in some for edge in (turn.start, turn.end))}
-        places = [0] * len(turns)
+        turns = {number: found for number, some in enumerate(self._turns) if (found := some.between(start, end))}
+        edges = {start, end}.union(*({edge for turn in some for edge in turn[:2]} for some in turns.values()))
+        places = dict.fromkeys(turns, 0)
         for begins, ends in pairwise(sorted(edges)):
             present: list[tuple[int, Turn]] = []
-            for number, some in enumerate(turns):
-                while places[number] < len(some) and some[places[number]].end <= begins:
-                    places[number] += 1
-                if places[number] < len(some) and some[places[number]].start <= begins:
-                    present.append((number, some[places[number]]))
+            for number, some in turns.items():
+                place = places[number]
+                if place < len(some) and some[place].end <= begins:  # Each turn begins at an edge, and none is empty.
+                    place = places[number] = place + 1
+                if place < len(some) and some[place].start <= begins:
+                    present.append((number, some[place]))
             yield self._highest(begins, ends, present)
 
     def _highest(self, start: datetime, end: datetime, present: list[tuple[int, Turn]]) -> Stretch:
-        layers = [self._turns[number].layer for number, _ in present]
-        highest = max((layer.priority for layer in layers), default=0)
-        on_call = [(number, turn) for number, turn in present if self._turns[number].layer.priority == highest]
+        if len(present) > 1:
+            highest = max([self._priorities[number] for number, _ in present])
+            present = [(number, turn) for number, turn in present if self._priorities[number] == highest]
+        if not present:
+            return Stretch(start, end)
+        if len(present) == 1:
+            number, turn = present[0]
+            return Stretch(start, end, turn.people, (self._ids[number],), ((number, turn.slot),))
         return Stretch(
             start,
             end,
-            people=tuple(dict.fromkeys(person for _, turn in on_call for person in turn.people)),
-            layers=tuple(self._turns[number].layer.id for number, _ in on_call),
-            source=tuple((number, turn.slot) for number, turn in on_call),
+            people=tuple(dict.fromkeys([person for _, turn in present for person in turn.people])),
+            layers=tuple([self._ids[number] for number, _ in present]),
+            source=tuple([(number, turn.slot) for number, turn in present]),
         )
+
+
+def _grouped(overrides: tuple[Override, ...]) -> _Grouped:
+    by_roster: dict[str, list[Override]] = {}
+    for override in overrides:
+        by_roster.setdefault(override.roster, []).append(override)
+    return _Grouped(overrides, {roster: tuple(ours) for roster, ours in by_roster.items()})
+
+
+def _on_call(line: _Line, part: Stretch, fallback: tuple[str, ...]) -> OnCall:
+    """Who is on call over the whole shift that `part` belongs to."""
+    first, last = _extent(part.start)[0], _extent(part.end)[1]
+    start, end = line.whole(part)
+    shift = _shift(part, start, end)
+    paged = () if shift.people else fallback
+    return OnCall(
+        people=shift.people or paged,
+        fallback=bool(paged),
+        layer=shift.layer,
+        start=start if start > first else None,
+        until=end if end < last else None,
+        override=shift.override,
+        layers=part.layers,
+    )
 
 
 def _fallback(roster: Roster, plan: Plan) -> tuple[str, ...]:
@@ -299,23 +318,39 @@ def _fallback(roster: Roster, plan: Plan) -> tuple[str, ...]:
 
 def _joined(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
     """Stretches that touch and are the same shift, as one; they may come in either direction."""
-    for _, group in groupby(stretches, key=lambda stretch: stretch.identity):
-        same = list(group)
-        one, other = same[0], same[-1]
-        yield one if one is other else replace(one, start=min(one.start, other.start), end=max(one.end, other.end))
+    first: Stretch | None = None
+    last: Stretch | None = None
+    for stretch in stretches:
+        if first is None or last is None:
+            first = last = stretch
+        elif first.is_one_with(stretch):
+            last = stretch
+        else:
+            yield _span(first, last)
+            first = last = stretch
+    if first is not None and last is not None:
+        yield _span(first, last)
 
 
-def _shift(stretch: Stretch) -> Shift:
-    layer = "+".join(stretch.layers) or None
+def _span(one: Stretch, other: Stretch) -> Stretch:
+    """From one of two parts of a shift to the other."""
+    if one is other:
+        return one
+    start, end = min(one.start, other.start), max(one.end, other.end)
+    return Stretch(start, end, one.people, one.layers, one.source, one.overrides)
+
+
+def _shift(stretch: Stretch, start: datetime, end: datetime) -> Shift:
+    """The shift [start, end) of which `stretch` is a part."""
     override = stretch.overrides[-1] if stretch.overrides else None
-    return Shift(stretch.start, stretch.end, stretch.people, layer, override)
+    return Shift(start, end, stretch.people, "+".join(stretch.layers) or None, override)
 
 
 def _first_new(stretches: Iterable[Stretch], known: tuple[str, ...]) -> tuple[str, ...]:
     return next((stretch.people for stretch in stretches if not set(stretch.people) <= set(known)), ())
 
 
-def _begins(span: Stretch | _Answer) -> datetime:
+def _begins(span: Stretch) -> datetime:
     return span.start
 
 

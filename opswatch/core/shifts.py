@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from opswatch.core.calendars import Occurrence, instant, occurrences, reading, zone
 from opswatch.core.plan import DayCalendar, Layer
@@ -17,12 +18,12 @@ _COUNTS_MAX = {"hour": 876_000, "day": 36_500, "week": 5_200, "month": 1_200}  #
 _YEARS = range(1970, 2200)
 _LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)  # Outside these layers are empty, so that no question costs an eternity.
 _NEVER = datetime(2300, 1, 1, tzinfo=UTC)
+_OPENS_MAX = 1_024  # hand-offs remembered for one layer
 _LOOK_AHEAD = 32  # Slots counted in one go where turns advance by worked slots.
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One participant's go as it stands on the timeline, [start, end), UTC, never empty.
+class Turn(NamedTuple):
+    """One participant's go as it stands on the timeline, [start, end), UTC, never empty; nobody is named twice.
 
     `slot` is its place in the pattern: the same people's next turn has another.
     """
@@ -43,6 +44,7 @@ class Turns:
         self._slots = Slots(layer)
         self._effective = instant(layer.effective, layer.timezone) if layer.effective else _LONG_AGO
         self._until = instant(layer.until, layer.timezone) if layer.until else _NEVER
+        self._participants = tuple(tuple(dict.fromkeys(people)) for people in layer.participants)
         self._counted = _Counted(0, 0, ())
 
     def between(self, start: datetime, end: datetime) -> list[Turn]:
@@ -58,11 +60,13 @@ class Turns:
     def _unbroken(self, start: datetime, end: datetime) -> Iterator[Turn]:
         """Slots as they are, cut to [start, end)."""
         slot = self._slots.at(start)
-        while (opens := self._slots.opens(slot)) < end:
-            opens, closes = max(opens, start), min(self._slots.closes(slot), end)
+        opens = start
+        while opens < end:
+            closes = min(self._slots.closes(slot), end)
             if opens < closes:  # Not where clocks jump over the whole of an hourly slot, nor in a hole of `every`.
                 yield Turn(opens, closes, self._people(slot), slot)
             slot += 1
+            opens = self._slots.opens(slot)
 
     def _windowed(self, start: datetime, end: datetime) -> Iterator[Turn]:
         """What the windows leave. Where they overlap the piece that began first holds, then the one written first."""
@@ -89,7 +93,7 @@ class Turns:
 
     def _people(self, slot: int) -> tuple[str, ...]:
         count = self._worked_before(slot) if self.layer.worked and self.layer.windows else slot
-        return self.layer.participants[count % len(self.layer.participants)]
+        return self._participants[count % len(self._participants)]
 
     def _worked_before(self, slot: int) -> int:
         """How many slots from slot 0 to this one are worked, negative when it lies before 0.
@@ -136,10 +140,17 @@ class Slots:
         self._every, self._every_unit = layer.every
         self._turn, self._turn_unit = layer.turn
         self._is_whole = layer.every == layer.turn
+        self._opens: dict[int, datetime] = {}
+        self._found = 0, self.opens(0), self.opens(1)
 
     def opens(self, slot: int) -> datetime:
         """The instant (UTC) of the hand-off that begins it."""
-        return instant(self._local(slot), self._timezone)
+        known = self._opens.get(slot)
+        if known is None:
+            if len(self._opens) >= _OPENS_MAX:
+                self._opens.clear()
+            known = self._opens[slot] = instant(self._local(slot), self._timezone)
+        return known
 
     def closes(self, slot: int) -> datetime:
         """The instant its turn ends: where the next begins, or before that when `every` leaves a hole."""
@@ -153,18 +164,26 @@ class Slots:
 
     def at(self, at: datetime) -> int:
         """The last slot that has begun by that instant; its turn may have ended."""
+        slot, opens, following = self._found  # Questions mostly come in order of time.
+        if opens <= at < following:
+            return slot
+        if not opens <= at < self.opens(slot + 2):
+            slot = self._about(at)
+            opens, following = self.opens(slot), self.opens(slot + 1)
+        # The clock's reading is only near: hands may have jumped over a hand-off, or passed it twice.
+        while opens > at:
+            slot, opens, following = slot - 1, self.opens(slot - 1), opens
+        while following <= at:
+            slot, opens, following = slot + 1, following, self.opens(slot + 2)
+        self._found = slot, opens, following
+        return slot
+
+    def _about(self, at: datetime) -> int:
         local = reading(at, self._timezone)
         if self._every_unit == "month":
             months = (local.year - self._starts.year) * 12 + local.month - self._starts.month
-            slot = months // self._every
-        else:
-            slot = (local - self._starts) // (_SPANS[self._every_unit] * self._every)
-        # The clock's reading is only near: hands may have jumped over a hand-off, or passed it twice.
-        while self.opens(slot) > at:
-            slot -= 1
-        while self.opens(slot + 1) <= at:
-            slot += 1
-        return slot
+            return months // self._every
+        return (local - self._starts) // (_SPANS[self._every_unit] * self._every)
 
     def _local(self, slot: int) -> datetime:
         return _plus(self._starts, slot * self._every, self._every_unit)
