@@ -85,7 +85,13 @@ def plan_alone(path: Path, now: Callable[[], datetime] = clock.now) -> tuple[Pla
     """What is written at `path`, and this instant: for who only imagines. No store is opened, no secret needed. Raises
     ConfigError with every problem."""
     at = now()
-    return read_config(path, at, for_looking=False).plan, at
+    return imagined(path, lambda: at).plan, at
+
+
+def imagined(path: Path, now: Callable[[], datetime] = clock.now) -> Loaded:
+    """The configuration, for who neither looks nor sends nor stores: no probe is imported, no secret needed, the
+    store's neither. Raises ConfigError with every problem."""
+    return config.load(path, plugins.Lookup(with_models=False), now=now(), needs_secrets=False, needs_store=False)
 
 
 def open_office(

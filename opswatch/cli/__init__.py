@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("show", "incidents:show", "Everything about one incident."),
         Entry("who", "rosters:who", "Who is on call, now or at any time."),
         Entry("explain", "explain:explain", "Why this priority, who is paged when, and what is quiet."),
+        Entry("test", "test:test", "Play scenarios: this fails at that hour, these people are paged."),
         Entry("simulate", "simulate:simulate", "A year of on-call by this configuration, in seconds."),
         Entry("checks", "checks:checks", "What is looked at, how it stands; look once now."),
         Entry("review", "review:review", "How duty went over a week or a month."),

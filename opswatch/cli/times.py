@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from opswatch.core.instants import instant, zone
+from opswatch.core.instants import with_zone, written
 from opswatch.core.sentence import Sentence, Unclear
 from opswatch.core.spans import parse_span, say_roughly
 
@@ -15,15 +15,13 @@ EXAMPLES = "'2026-12-25T03:00:00Z', '2026-12-25 03:00 Asia/Shanghai', 'tomorrow 
 def read(text: str, now: datetime, zone_name: str) -> datetime:
     """The instant that `text` means, UTC; without an offset or a zone of its own it is local to `zone_name`. A clock
     reading alone is the next one, a span counts from `now`, with `ago` back from it. Raises ValueError with words."""
-    words, zone_name = _with_zone(text.split(), zone_name)
+    words, zone_name = with_zone(text.split(), zone_name)
     plain = " ".join(words)
     try:
         if words[-1:] == ["ago"]:
             return now - parse_span(" ".join(words[:-1]))
-        written = _iso(plain)
-        if written is None:
-            return _spoken(plain, now, zone_name)
-        return instant(written, zone_name) if written.tzinfo is None else written.astimezone(UTC)
+        at = written(plain, zone_name)
+        return _spoken(plain, now, zone_name) if at is None else at
     except (ValueError, Unclear, OverflowError):
         raise ValueError(f"{text!r} is no time: write {EXAMPLES}") from None
 
@@ -64,23 +62,6 @@ def away(at: datetime, now: datetime) -> str:
     if abs(span) < timedelta(seconds=1):
         return "now"
     return f"in {say_roughly(span)}" if span > timedelta(0) else f"{say_roughly(span)} ago"
-
-
-def _with_zone(words: list[str], zone_name: str) -> tuple[list[str], str]:
-    """The words without the zone they may end in, and the zone that holds."""
-    last = words[-1] if len(words) > 1 else ""
-    if "/" not in last and last.upper() not in ("UTC", "GMT"):
-        return words, zone_name
-    name = last.upper() if "/" not in last else last
-    zone(name)  # Says in words which zone is unknown.
-    return words[:-1], name
-
-
-def _iso(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text.upper())
-    except ValueError:
-        return None
 
 
 def _spoken(text: str, now: datetime, zone_name: str) -> datetime:

@@ -39,6 +39,11 @@ def read(
     return sources, data
 
 
+def read_one(path: Path, problems: Problems) -> Source | None:
+    """A file beside the configuration as a Source; None when it is none, which is a problem."""
+    return _source(path, str(path), problems, hint="")
+
+
 def folder(document: Any, path: Path, which: str) -> Path:
     """The folder of check files or playbooks, relative to the configuration file."""
     table = document.get("opswatch", {})
@@ -81,14 +86,14 @@ def _bytes(file: Path) -> bytes:
         return b""
 
 
-def _source(file: Path, shown: str, problems: Problems) -> Source | None:
+def _source(file: Path, shown: str, problems: Problems, hint: str = "; `opswatch init` writes one") -> Source | None:
     try:
         data = file.read_bytes()
         if len(data) > SIZE_MAX:
             problems.without_place.append(Problem(shown, 1, "the file", f"{len(data)} bytes", f"at most {SIZE_MAX}"))
             return None
     except OSError as trouble:
-        hint = "; `opswatch init` writes one" if isinstance(trouble, FileNotFoundError) else ""
+        hint = hint if isinstance(trouble, FileNotFoundError) else ""
         words = f"cannot be read: {(trouble.strerror or 'no reason given').lower()}{hint}"
         problems.without_place.append(Problem(shown, None, "the file", "", words))
         return None

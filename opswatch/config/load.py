@@ -28,6 +28,7 @@ def load(
     now: datetime | None = None,
     environ: Mapping[str, str] | None = None,
     needs_secrets: bool = True,
+    needs_store: bool = True,
     held: Mapping[Path, bytes] | None = None,
 ) -> Loaded:
     """The configuration at `path` with its check files, validated as a whole; nothing is half loaded.
@@ -36,13 +37,14 @@ def load(
     calendars are looked at for missing work days. `environ` is what `env:NAME` is read from, by default this
     process's. `needs_secrets=False` is for who neither looks nor sends: a secret that leads nowhere then stays as
     written, for a person's own shell has no token of a channel; the store, and whatever decides, must be there still.
+    `needs_store=False` is for who only imagines: then the store may lead nowhere too.
     `held` are the bytes of the files, the main one first, where they are not to be read from disk.
     Raises ConfigError with every problem at once, each with file, line, table and key.
     """
     problems, warnings = Problems(), Problems()
     sources, data = files.read(path, problems, held)
     surroundings = environ if environ is not None else os.environ
-    resolved = [(source, _resolved(source, surroundings, problems, needs_secrets)) for source in sources]
+    resolved = [(source, _resolved(source, surroundings, problems, needs_secrets, needs_store)) for source in sources]
     tables = read_tables(resolved, problems)
     if held is None:
         _check_folders(sources[0], path, problems)
@@ -62,11 +64,14 @@ def load(
     )
 
 
-def _resolved(source: Source, environ: Mapping[str, str], problems: Problems, needs_secrets: bool) -> Mapping[str, Any]:
+def _resolved(
+    source: Source, environ: Mapping[str, str], problems: Problems, needs_secrets: bool, needs_store: bool
+) -> Mapping[str, Any]:
     exempt = shell.reference_exempt(source.document)
 
     def report(path: KeyPath, words: str) -> None:
-        if needs_secrets or not shell.is_for_the_daemon(path):
+        is_needed = needs_store if path == ("opswatch", "store") else needs_secrets or not shell.is_for_the_daemon(path)
+        if is_needed:
             problems.cannot_resolve(source.place(*path), words)
         else:
             problems.leave_unresolved(source.place(*path))

@@ -29,6 +29,27 @@ def instant(local: datetime, zone_name: str, *, last: bool = False) -> datetime:
     return _instants(local, zone_name)[last]
 
 
+def written(text: str, zone_name: str) -> datetime | None:
+    """The instant (UTC) that a date and time mean: RFC 3339, or local to `zone_name`, or to the zone that they end in:
+    `2026-12-25 03:00 Asia/Shanghai`. None for other words; ValueError for a zone that does not exist."""
+    words, zone_name = with_zone(text.split(), zone_name)
+    try:
+        found = datetime.fromisoformat(" ".join(words).upper())
+    except ValueError:
+        return None
+    return instant(found, zone_name) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def with_zone(words: list[str], zone_name: str) -> tuple[list[str], str]:
+    """The words without the zone they may end in, and the zone that holds. ValueError for one that does not exist."""
+    last = words[-1] if len(words) > 1 else ""
+    if "/" not in last and last.upper() not in ("UTC", "GMT"):
+        return words, zone_name
+    name = last.upper() if "/" not in last else last
+    zone(name)  # Says in words which zone is unknown.
+    return words[:-1], name
+
+
 def reading(at: datetime, zone_name: str) -> datetime:
     """What the clocks of `zone_name` read at that instant: naive, for local arithmetic only."""
     return at.astimezone(zone(zone_name)).replace(tzinfo=None, fold=0)

@@ -5,6 +5,7 @@ Nothing is decided here a second time: the engine of the daemon steps the copy, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
@@ -23,13 +24,15 @@ _ONE_BY_ONE = ("alerts", "incidents", "watches", "risks", "papers", "standing", 
 
 @dataclass(slots=True)
 class Rehearsal:
-    """`state` is its own and changes with each step; `entries` are what was recorded since it began."""
+    """`state` is its own and changes with each step; `entries` are what was recorded since it began. `ear` hears what
+    each step wants done."""
 
     engine: Engine
     state: State
     now: datetime  # UTC
     entries: list[Entry] = field(default_factory=list)
     steps: int = 0
+    ear: Callable[[list[Effect]], None] | None = None
 
     def take(self, event: Event) -> list[Effect]:
         """One event, now."""
@@ -37,6 +40,8 @@ class Rehearsal:
         self.state.apply(changes)
         self.steps += 1
         self.entries += [effect.entry for effect in effects if isinstance(effect, Record)]
+        if self.ear is not None:
+            self.ear(effects)
         return effects
 
     def wakes(self, until: datetime) -> bool:

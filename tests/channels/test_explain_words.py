@@ -11,7 +11,7 @@ import pytest
 FACT = re.compile(r"\{(\w+)\??\}")
 
 
-@pytest.mark.parametrize("catalogue", ["explain"])
+@pytest.mark.parametrize("catalogue", ["explain", "test"])
 def test_both_languages_say_everything_with_the_same_facts(catalogue: str):
     def said(language: str) -> dict[tuple[str, str], set[str]]:
         text = files("opswatch").joinpath("locale", f"{catalogue}.{language}.toml").read_text(encoding="utf-8")

@@ -29,6 +29,7 @@ ASKED_FOR = {
     ),
     *(
         "explain",
+        "test",
         "simulate",
         "inspect",
         "page-test",
