@@ -15,7 +15,7 @@ from opswatch.cli.shown import print_json, print_table, say
 from opswatch.cli.values import CHECK, TARGET
 
 if TYPE_CHECKING:
-    from opswatch.core.alerts import Seen
+    from opswatch.core.judging import Seen
     from opswatch.core.model import Verdict
     from opswatch.core.plan import Check
     from opswatch.core.trends import Summary
@@ -79,7 +79,7 @@ def run(check: str, target: str | None, as_json: bool) -> int:
     opswatch checks run disk-space --target this-host
     """
     from opswatch import assemble
-    from opswatch.core import alerts
+    from opswatch.core import judging
     from opswatch.errors import OpswatchError
 
     office = door().office(for_looking=True)
@@ -88,7 +88,7 @@ def run(check: str, target: str | None, as_json: bool) -> int:
         raise OpswatchError(f"there is no check {check}; there are {', '.join(office.plan.checks)}")
     target = _target(known, target)
     verdict = assemble.look_once(office, known, target)
-    seen = alerts.judge(known, verdict, {}, office.views.norms(check, target, verdict.at))
+    seen = judging.judge(known, verdict, {}, office.views.norms(check, target, verdict.at))
     if as_json:
         print_json(_verdict_json(known, target, verdict, seen))
         from opswatch.cli.plugin import STATES, worst

@@ -1,4 +1,4 @@
-"""Verdicts to fired, changed and cleared: confirm, recover, hysteresis, episodes, the announcing invariant.
+"""Verdicts to fired, changed and cleared: episodes, the announcing invariant.
 
 `observe` moves what a check remembers (its watches); `reconcile` compares what is confirmed with what was announced.
 """
@@ -6,45 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from opswatch.core import escalation, grouping, held, incidents, limits, quiet, storms
+from opswatch.core import asking, escalation, flapping, grouping, held, incidents, quiet, storms, vantage
 from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
+from opswatch.core.judging import GONE, NO_NORMS, Norms, count, judge
 from opswatch.core.matching import labels_of_alert
-from opswatch.core.model import Health, Sample, Status, UnknownReason, Verdict
+from opswatch.core.model import Health, QuietReason, Status, UnknownReason, Verdict
 from opswatch.core.moment import Moment
-from opswatch.core.norms import Norm
 from opswatch.core.plan import Check
+from opswatch.core.quiet import Quiet
 from opswatch.core.state import Alert, Watch, alert_key
 
-COUNT_MAX = 1_000_000
 CLOCKS_APART_MAX = timedelta(seconds=5)
 """How far another node's clock may be ahead. A last result from further ahead means that our clock was set back: were
 newer ones refused until it has caught up, every check would be blind so long."""
-GONE = "no longer reported"
-Norms = Mapping[tuple[str, str], Norm]  # (item, sample)
-NO_NORMS: Norms = {}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # One look
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look says of one item, judged by the check's limits."""
-
-    health: Health
-    sentence: str
-    reason: UnknownReason | None = None
-    levels: Mapping[str, Health] = field(default_factory=dict)
-    broken: tuple[str, ...] = ()  # limits that are broken, in words: "used_pct 93.1 %: crit at > 90"
-    notes: tuple[str, ...] = ()  # baselines that judge nothing yet: "orders: learning, 9 of 28 days"
-
-
-GONE_SEEN = Seen(Health.OK, GONE)
 
 
 def observe(m: Moment, check: Check, target: str, verdict: Verdict, norms: Norms = NO_NORMS) -> None:
@@ -58,90 +40,25 @@ def observe(m: Moment, check: Check, target: str, verdict: Verdict, norms: Norms
     confirming = False
     for item, seen in judge(check, verdict, before, norms).items():
         watch = before.get(item) or Watch(check.id, target, item)
-        after = count(check, watch, seen, verdict)
+        is_well = seen.health is Health.OK
+        cut_off = None if is_well else quiet.cut_off(m.plan, m.draft, target, m.now)
+        after = count(check, watch, seen, verdict, cut_off)
         _keep_watch(m, after, memory=verdict.memory if verdict.memory is not None else whole.memory)
-        confirming = confirming or (after.confirmed is Health.OK) is (after.health is not Health.OK)
+        confirming = confirming or (after.confirmed is Health.OK) is not is_well or after.reason in quiet.EXPLAINED
+        if not is_well and watch.health is Health.OK:
+            vantage.consider(m, target)
+        if after.flapping is not watch.flapping:
+            _flapping_changed(m, after)
         reconcile(m, after)
     if confirming and check.retry is not None:
         m.effects.append(Recheck(check.id, target, verdict.at + check.retry))
 
 
-def judge(check: Check, verdict: Verdict, before: Mapping[str, Watch], norms: Norms = NO_NORMS) -> dict[str, Seen]:
-    """Each item's health by the check's limits and the probe's own failures. An item that a complete verdict no
-    longer mentions is good; a verdict that cannot tell says nothing about the items. `norms` is how each (item, sample)
-    usually is at this hour, for limits with a baseline."""
-    if verdict.unknown is not None:
-        return {"": Seen(Health.UNKNOWN, verdict.sentence, verdict.unknown)}
-    named = [sample.item for sample in verdict.samples] + [failure.item for failure in verdict.failures]
-    if any(failure.item == "" for failure in verdict.failures) and not any(named):
-        # The whole is down and none of its parts was seen: they are as they were, neither good nor bad.
-        return {"": _judge_item(check, verdict, "", before.get(""), norms)}
-    return {
-        item: _judge_item(check, verdict, item, before.get(item), norms) if item == "" or item in named else GONE_SEEN
-        for item in dict.fromkeys(["", *before, *named])
-    }
-
-
-def _judge_item(check: Check, verdict: Verdict, item: str, watch: Watch | None, norms: Norms) -> Seen:
-    levels: dict[str, Health] = {}
-    words: list[tuple[Health, str]] = []
-    broken: list[str] = []
-    notes: list[str] = []
-    for sample in verdict.samples:
-        limit = check.limits.get(sample.name)
-        if sample.item == item and limit is not None:
-            before = watch.levels.get(sample.name, Health.OK) if watch else Health.OK
-            norm = norms.get((item, sample.name))
-            level = limits.judge(limit, sample.value, before, norm)
-            levels[sample.name] = level
-            words.append((level, ""))
-            # For the page: a number without its limit says nothing at 3 a.m.
-            broken += [f"{_say(sample)}: {which}" for which in limits.broken(limit, sample.value, before, norm)]
-            if learning := limits.learning(limit, norm):
-                notes.append(f"{sample.name}: {learning}")
-    words += [(failure.health, failure.sentence) for failure in verdict.failures if failure.item == item]
-    health, said = max(words, key=lambda word: word[0].rank, default=(Health.OK, ""))
-    sentence = said or verdict.sentences.get(item) or verdict.sentence
-    reason = UnknownReason.ERROR if health is Health.UNKNOWN else None
-    return Seen(health, sentence, reason, levels, tuple(broken), tuple(notes))
-
-
-def _say(sample: Sample) -> str:
-    return f"{sample.name} {sample.value:.6g} {sample.unit}".rstrip()
-
-
-def count(check: Check, watch: Watch, seen: Seen, verdict: Verdict) -> Watch:
-    """Confirm and recover: warn and crit count together and the latest wins; unknown counts apart and never means
-    recovered; a good result ends a run of bad ones, an unknown one does not."""
-    bad, good, unknown, confirmed = watch.bad, watch.good, watch.unknown, watch.confirmed
-    if seen.health.is_bad:
-        bad, good, unknown = min(bad + 1, COUNT_MAX), 0, 0
-        confirmed = seen.health if bad >= check.confirm else confirmed
-    elif seen.health is Health.UNKNOWN:
-        good, unknown = 0, min(unknown + 1, COUNT_MAX)
-        confirmed = Health.UNKNOWN if unknown >= check.confirm else confirmed
-    else:
-        bad, good, unknown = 0, min(good + 1, COUNT_MAX), 0
-        confirmed = Health.OK if confirmed is not Health.OK and good >= check.recover else confirmed
-    # Not `replace`, which takes three times as long: this is what most looks cost. A test names the fields.
-    return Watch(
-        check=watch.check,
-        target=watch.target,
-        item=watch.item,
-        episode=watch.episode,
-        memory=watch.memory,
-        seen_at=verdict.at,
-        health=seen.health,
-        reason=seen.reason,
-        confirmed=confirmed,
-        bad=bad,
-        good=good,
-        unknown=unknown,
-        levels=seen.levels if seen.reason is None else watch.levels,
-        sentence=seen.sentence,
-        evidence=(*seen.broken, *verdict.evidence) if seen.health is not Health.OK else (),
-        notes=seen.notes if seen.reason is None else watch.notes,
-    )
+def become_unknown(m: Moment, watch: Watch, reason: UnknownReason, why: str) -> None:
+    """What is confirmed of it says nothing of itself: it cannot be told, for this reason."""
+    watch = replace(watch, confirmed=Health.UNKNOWN, reason=reason, sentence=f"{why}: {watch.sentence}")
+    m.draft.changes.watches[watch.key] = watch
+    reconcile(m, watch)
 
 
 def _keep_watch(m: Moment, watch: Watch, memory: bytes | None) -> None:
@@ -158,9 +75,10 @@ def _keep_watch(m: Moment, watch: Watch, memory: bytes | None) -> None:
 
 
 def reconcile(m: Moment, watch: Watch) -> None:
-    """Compare what is confirmed with what was announced; tell the difference unless something quiets it."""
+    """Compare what is confirmed with what was announced; tell the difference unless something quiets it. What flaps
+    keeps its alert, and its incident, while it happens to be well."""
     alert = m.draft.alert(watch.key)
-    if watch.confirmed is Health.OK:
+    if watch.confirmed is Health.OK and (alert is None or not watch.flapping):
         if alert is not None:
             clear(m, alert, watch.sentence)
         return
@@ -170,9 +88,15 @@ def reconcile(m: Moment, watch: Watch) -> None:
         watch.confirmed is Health.UNKNOWN and alert.reason is not watch.reason
     ):
         alert = _changed(m, alert, watch)
+    elif alert.quiet in WAITS_FOR_A_LOOK or (alert.quiet is QuietReason.FLAPPING and not watch.flapping):
+        due(m, alert)
+        return
     else:
         return
     announce(m, alert)
+
+
+WAITS_FOR_A_LOOK = frozenset({QuietReason.VANTAGE, QuietReason.UNREACHABLE, QuietReason.UPSTREAM})
 
 
 def _fired(m: Moment, watch: Watch) -> Alert:
@@ -218,9 +142,11 @@ def _changed(m: Moment, alert: Alert, watch: Watch) -> Alert:
         changed_at=m.now,
         sentence=watch.sentence,
         evidence=watch.evidence,
+        # The looks that were asked for when it could be seen again are those that said this.
+        asked_at=alert.asked_at if alert.reason in quiet.EXPLAINED and watch.reason not in quiet.EXPLAINED else None,
     )
     m.draft.put_alert(alert.key, alert)
-    alert = classified(m, alert)
+    alert = classified(m, alert) if alert.health is not Health.OK else alert
     m.record(
         "alert_changed",
         incident=alert.incident,
@@ -264,23 +190,46 @@ def case_of(m: Moment, alert: Alert) -> Case:
 
 def announce(m: Moment, alert: Alert) -> None:
     """Tell people, unless something quiets it; what quiets it only delays it."""
-    labels = labels_of_alert(m.plan, alert)
-    reason = quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
+    alert = asking.before_telling(m, alert)
+    reason = quiet.why_untold(m.plan, m.draft, alert, m.now, m.regex)
     if reason is not None:
-        wake_at = min(at for at in (reason.until, alert.wake_at) if at is not None)
-        if alert.quiet is not reason.reason:
-            held.note(m, reason, alert)
-            m.record(
-                "held",
-                incident=alert.incident,
-                alert=alert.key,
-                reason=reason.reason,
-                why=reason.why,
-                until=reason.until,
-            )
-        m.draft.put_alert(alert.key, replace(alert, quiet=reason.reason, wake_at=wake_at))
+        _hold(m, alert, reason)
         return
-    alert = replace(alert, quiet=None, announced=alert.health)
+    was_flapping, waited = alert.quiet is QuietReason.FLAPPING and alert.flaps > 0, alert.quiet in WAITS_FOR_A_LOOK
+    alert = replace(alert, quiet=None, announced=alert.health, asked_at=None, flaps=0, flapping_at=None)
+    _tell(m, alert)
+    if was_flapping:
+        _tell_flapping(m, alert, "flapping_ended")
+    if waited:
+        _look_at_ladder(m, alert)
+
+
+def _hold(m: Moment, alert: Alert, reason: Quiet) -> None:
+    if reason.reason is QuietReason.FLAPPING and (alert.flapping_at is None or alert.flapping_at <= m.now):
+        alert = _say_that_it_flaps(m, alert)
+        reason = quiet.why_untold(m.plan, m.draft, alert, m.now, m.regex) or reason
+    is_new = alert.quiet is not reason.reason
+    if is_new:
+        held.note(m, reason, alert)
+        m.record(
+            "held", incident=alert.incident, alert=alert.key, reason=reason.reason, why=reason.why, until=reason.until
+        )
+    wake_at = min(at for at in (reason.until, alert.wake_at) if at is not None)
+    m.draft.put_alert(alert.key, replace(alert, quiet=reason.reason, wake_at=wake_at))
+    if is_new and reason.reason in WAITS_FOR_A_LOOK:
+        _look_at_ladder(m, alert)
+
+
+def _look_at_ladder(m: Moment, alert: Alert) -> None:
+    """What explains a failure holds the ladder of its incident, and lets it go on when it is over."""
+    incident = m.draft.incident(alert.incident or 0)
+    if incident is not None and incident.storm is not None:
+        incident = m.draft.incident(incident.storm)
+    if incident is not None and incident.status is Status.TRIGGERED:
+        escalation.keep(m, incidents.look_at_hold(m, incident))
+
+
+def _tell(m: Moment, alert: Alert) -> None:
     incident = m.draft.incident(alert.incident) if alert.incident is not None else None
     is_open = incident is not None and incident.status is not Status.RESOLVED
     if incident is not None and (is_open or alert.priority >= incident.priority):
@@ -290,7 +239,47 @@ def announce(m: Moment, alert: Alert) -> None:
         if is_open:
             _worsened(m, alert)
         return
-    _open_or_join(m, alert, labels)
+    _open_or_join(m, alert, labels_of_alert(m.plan, alert))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Flapping: one message, then again after longer and longer; the final state is told when it ends
+
+
+def _flapping_changed(m: Moment, watch: Watch) -> None:
+    alert = m.draft.alert(watch.key)
+    m.record(
+        "flapping_started" if watch.flapping else "flapping_ended",
+        incident=alert.incident if alert else None,
+        alert=watch.key,
+        state=str(watch.confirmed),
+        count=flapping.changes(watch.changes) if watch.flapping else None,
+    )
+
+
+def _say_that_it_flaps(m: Moment, alert: Alert) -> Alert:
+    """To everybody who was paged for it; where nobody was yet, by an incident of its own. While it happens to be well,
+    and nobody heard of it, there is nothing to say."""
+    incident = m.draft.incident(alert.incident or 0)
+    watch = m.draft.watch(alert.key)
+    if watch is None or (incident is None and alert.health is Health.OK):
+        return alert
+    flaps = alert.flaps + 1
+    again_at = flapping.told_again_at(m.now, flaps)
+    alert = replace(alert, flaps=flaps, flapping_at=again_at, flapped=flapping.changes(watch.changes))
+    m.record("flapping_told", incident=alert.incident, alert=alert.key, count=alert.flapped, until=again_at)
+    if incident is None:
+        _tell(m, replace(alert, announced=alert.health))
+        return m.draft.alert(alert.key) or alert
+    m.draft.put_alert(alert.key, alert)
+    _tell_flapping(m, alert, "flapping")
+    return alert
+
+
+def _tell_flapping(m: Moment, alert: Alert, event: str) -> None:
+    incident = m.draft.incident(alert.incident or 0)
+    if incident is not None and incident.status is not Status.RESOLVED:
+        incidents.tell(m, incident, event)
 
 
 def _worsened(m: Moment, alert: Alert) -> None:
@@ -322,6 +311,7 @@ def _open_or_join(m: Moment, alert: Alert, labels: Mapping[str, str]) -> None:
 def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -> None:
     """It recovered. A problem that ended inside a quiet closes its incident and its card and pages nobody."""
     ended_unannounced = alert.announced is None
+    m.ended.append(alert)
     m.draft.put_alert(alert.key, None)
     m.record(
         "announced_ended" if ended_unannounced and kind == "alert_cleared" else kind,
@@ -343,6 +333,10 @@ def clear(m: Moment, alert: Alert, sentence: str, kind: str = "alert_cleared") -
 
 def due(m: Moment, alert: Alert) -> None:
     """A quiet may have ended, or a `lasting` rule may hold by now."""
+    watch = m.draft.watch(alert.key)
+    if alert.health is Health.OK and (watch is None or not watch.flapping):
+        clear(m, alert, watch.sentence if watch else alert.sentence)
+        return
     raised = classified(m, alert)
     m.draft.put_alert(alert.key, raised)
     if _is_to_be_told(raised):
@@ -359,6 +353,13 @@ def due(m: Moment, alert: Alert) -> None:
             text=alert.sentence,
         )
         _worsened(m, raised)
+
+
+def wake(m: Moment, alert: Alert) -> None:
+    """What held it back may be over, before its time."""
+    now = m.draft.alert(alert.key)
+    if now is not None and _is_to_be_told(now):
+        due(m, now)
 
 
 def look_again(m: Moment, which: Iterable[Alert]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from opswatch.core.model import Health, Status
+from opswatch.core.model import Health, QuietReason, Status
 from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
 
 Crit = dict[str, dict[str, int]]
@@ -95,6 +95,8 @@ class State:
         self.standing = Standing()
         self.started_at: datetime | None = None
         self.fresh_until: datetime | None = None
+        self.failing: set[str] = set()  # keys of the watches that last saw anything but ok
+        self.held: dict[QuietReason, set[str]] = {}  # why alerts are quiet → their keys
         self.items: dict[str, set[str]] = {}  # check/target → watch keys of its items, the whole included
         self.groups: dict[str, set[int]] = {}  # group key → incidents kept
         self.folded: dict[int, set[int]] = {}  # storm → its members that are open
@@ -156,6 +158,10 @@ class State:
         before = self.alerts.get(key)
         _put(self.alerts, key, alert)
         self.alert_deadlines.set(key, alert.wake_at if alert else None)
+        if before is not None and before.quiet is not None:
+            self.held[before.quiet].discard(key)
+        if alert is not None and alert.quiet is not None:
+            self.held.setdefault(alert.quiet, set()).add(key)
         if alert is not None and before is None:
             self.on_target.setdefault(alert.target, set()).add(key)
         elif alert is None and before is not None:
@@ -184,6 +190,10 @@ class State:
     def _put_watch(self, key: str, watch: Watch | None) -> None:
         before = self.watches.get(key)
         _put(self.watches, key, watch)
+        if watch is not None and watch.health is not Health.OK:
+            self.failing.add(key)
+        elif before is not None and before.health is not Health.OK:
+            self.failing.discard(key)
         if watch is not None and before is None:
             self.items.setdefault(f"{watch.check}/{watch.target}", set()).add(key)
         elif watch is None and before is not None:
@@ -333,6 +343,21 @@ class Draft:
         for number in self.state.folded.get(storm, set()) | self._folded.get(storm, set()):
             if _storm_of(incident := self.incident(number)) == storm and incident is not None:
                 yield incident
+
+    def held(self, reason: QuietReason) -> list[Alert]:
+        """The alerts that are quiet for this reason, in one order."""
+        kept = [self.state.alerts[key] for key in self.state.held.get(reason, ()) if key not in self.changes.alerts]
+        new = [alert for alert in self.changes.alerts.values() if alert is not None and alert.quiet is reason]
+        return sorted([*kept, *new], key=lambda alert: alert.key)
+
+    def failing_watches(self) -> Iterator[Watch]:
+        """The watches that last saw anything but ok."""
+        for key in self.state.failing:
+            if key not in self.changes.watches:
+                yield self.state.watches[key]
+        for watch in self.changes.watches.values():
+            if watch is not None and watch.health is not Health.OK:
+                yield watch
 
     def incidents(self) -> Iterator[Incident]:
         yield from _overlaid(self.state.incidents, self.changes.incidents)

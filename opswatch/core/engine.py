@@ -21,11 +21,15 @@ from opswatch.core import (
     rounds,
     silences,
     storms,
+    vantage,
+    waking,
 )
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
     ActionsFound,
+    AnchorsAsked,
+    ClockJumped,
     Command,
     CoverageSeen,
     Event,
@@ -133,6 +137,13 @@ class Engine:
                 m.draft.changes.started_at = m.now
                 m.draft.changes.fresh_until = m.now
                 m.record("store_returned", node=event.node, lost_since=event.lost_since)
+            case AnchorsAsked():
+                waking.anchors_were_asked(m, event)
+            case ClockJumped():
+                m.draft.changes.started_at = m.now
+                m.draft.changes.fresh_until = m.now
+                by_s = round(event.by.total_seconds())
+                m.record("clock_jumped", node=event.node, by_s=abs(by_s), back=by_s < 0 or None)
             case PlanReloaded():
                 self._reloaded(m)
             case RiskFound():
@@ -147,11 +158,15 @@ class Engine:
                 forewarning.seen(m, event)
             case _:
                 assert_never(event)
+        if m.ended:
+            waking.causes_ended(m)
 
     def _observed(self, m: Moment, event: Observed) -> None:
         check = m.plan.checks.get(event.check)
         if check is not None and event.target in self._watched[check.id]:
             alerts.observe(m, check, event.target, event.verdict, event.norms)
+            if event.target in m.plan.children:
+                waking.parent_was_seen(m, check, event.target)
 
     def _tick(self, m: Moment, tick: Tick) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""
@@ -198,6 +213,7 @@ class Engine:
         for incident in list(m.draft.incidents()):
             if incident.status is not Status.RESOLVED:
                 escalation.keep(m, escalation.follow_plan(m, incident))
+        vantage.follow_plan(m)
         silences.quiet_ended(m)
         papers.follow_plan(m)
         risks.follow_plan(m)

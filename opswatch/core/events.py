@@ -259,6 +259,24 @@ class NodeStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorsAsked:
+    """A node asked its anchors whether it can see at all: which answered, and which did not."""
+
+    node: str
+    answered: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJumped:
+    """This node's clock moved `by` more (or less) than time did: it was set, or the host slept. Nothing was looked at
+    meanwhile: freshness counts from here."""
+
+    node: str
+    by: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class StoreReturned:
     """Nothing could be stored by this node since `lost_since`; now it can. Freshness counts from here: what was looked
     at meanwhile could not be taken in."""
@@ -384,6 +402,8 @@ Event = (
     | Tick
     | NodeStarted
     | StoreReturned
+    | AnchorsAsked
+    | ClockJumped
     | PlanReloaded
     | MessageSent
     | SendFailed

@@ -16,7 +16,7 @@ from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Entry
 from opswatch.core.engine import Engine
 from opswatch.core.grouping import group_key
-from opswatch.core.matching import Fullmatch, fullmatch, labels_of, labels_of_alert
+from opswatch.core.matching import Fullmatch, fullmatch, labels_of
 from opswatch.core.model import Health, Priority, Status
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Check, ClassifyRule, Plan
@@ -319,7 +319,7 @@ def _concerns(entry: Entry, number: int | None, alerts: set[str]) -> bool:
 
 def _why_quiet(stage: Rehearsal, alert: Alert) -> tuple[Quiet, ...]:
     m = _moment(stage)
-    return quiet.every_reason(m.plan, m.draft, labels_of_alert(m.plan, alert), m.now, m.regex)
+    return quiet.reasons(m.plan, m.draft, alert, m.now, m.regex)
 
 
 def _shortest(held: list[tuple[Quiet, ...]]) -> tuple[Quiet, ...]:

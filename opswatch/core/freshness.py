@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from opswatch.core import alerts, calendars
+from opswatch.core import alerts, calendars, quiet
 from opswatch.core.model import Health, UnknownReason
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Check
@@ -57,17 +57,23 @@ def went_silent(m: Moment, check: Check, target: str) -> bool:
     until = stale_at(m, check, watch.seen_at)
     if until is None or until > m.now:
         return False
-    if watch.reason is UnknownReason.NO_DATA and watch.confirmed is Health.UNKNOWN:
+    cut_off = quiet.cut_off(m.plan, m.draft, target, m.now)
+    reason = cut_off[0] if cut_off else UnknownReason.NO_DATA
+    if watch.reason is reason and watch.confirmed is Health.UNKNOWN and watch.health is Health.UNKNOWN:
         return True
     since = watch.seen_at or m.draft.started_at
+    sentence = f"no result since {since:%Y-%m-%d %H:%M} UTC" if since else "no result"
     after = replace(
         watch,
         health=Health.UNKNOWN,
         confirmed=Health.UNKNOWN,
-        reason=UnknownReason.NO_DATA,
+        reason=reason,
         good=0,
         unknown=max(watch.unknown, check.confirm),
-        sentence=f"no result since {since:%Y-%m-%d %H:%M} UTC" if since else "no result",
+        sentence=f"{cut_off[1]}: {sentence}" if cut_off else sentence,
+        since=watch.since if watch.health is not Health.OK else m.now,
+        changes=0,  # Without looks nothing flaps, and nothing would end it.
+        flapping=False,
     )
     m.draft.changes.watches[after.key] = after
     alerts.reconcile(m, after)

@@ -24,7 +24,6 @@ from opswatch.core.events import (
     Unack,
 )
 from opswatch.core.held import note as note_held
-from opswatch.core.matching import labels_of_alert
 from opswatch.core.model import PageReason, Priority, QuietReason, Status
 from opswatch.core.moment import Moment
 from opswatch.core.quiet import Quiet
@@ -298,8 +297,9 @@ def _why_quiet(m: Moment, key: str) -> Quiet | None:
     alert = m.draft.alert(key)
     if alert is None:
         return None
-    labels = labels_of_alert(m.plan, alert)
-    return quiet.why_quiet(m.plan, m.draft, labels, m.now, m.regex)
+    reason = quiet.why_untold(m.plan, m.draft, alert, m.now, m.regex)
+    # Flapping is no reason: nothing new is paged for it, and what was paged goes on until somebody has it.
+    return None if reason is not None and reason.reason is QuietReason.FLAPPING else reason
 
 
 def _note_held(m: Moment, incident: Incident) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from opswatch.core import alerts, trends
+from opswatch.core import judging, trends
 from opswatch.core.calendars import previous_cron, reading
 from opswatch.core.classify import Case, classify
 from opswatch.core.matching import labels_of
@@ -195,10 +195,10 @@ class Looked:
     check: Check
     target: str
     verdict: Verdict
-    seen: Mapping[str, alerts.Seen]
+    seen: Mapping[str, judging.Seen]
     looks: int = 1
     failed: Mapping[str, int] = field(default_factory=dict)
-    first: Mapping[str, alerts.Seen] = field(default_factory=dict)
+    first: Mapping[str, judging.Seen] = field(default_factory=dict)
 
 
 def looked(
@@ -211,8 +211,8 @@ def looked(
 ) -> Looked:
     """One look, judged by the check's limits. `before` is what the check remembers of each item: hysteresis holds for
     inspections too. `earlier` are the looks of this round that came first; `norms` is how values usually are."""
-    judged = alerts.judge(check, verdict, before, norms or {})
-    seen = {item: one for item, one in judged.items() if one is not alerts.GONE_SEEN}
+    judged = judging.judge(check, verdict, before, norms or {})
+    seen = {item: one for item, one in judged.items() if one is not judging.GONE_SEEN}
     failed = dict(earlier.failed) if earlier else {}
     first = dict(earlier.first) if earlier else {}
     for item, one in seen.items():
@@ -308,7 +308,7 @@ def _lines(
 def _line(
     one: Looked,
     item: str,
-    seen: alerts.Seen,
+    seen: judging.Seen,
     samples: Sequence[Sample],
     plan: Plan,
     blank: Report,
@@ -362,7 +362,7 @@ def _change(health: Health, before: Line | None, has_last: bool) -> Change:
 def _readings(
     one: Looked,
     item: str,
-    seen: alerts.Seen,
+    seen: judging.Seen,
     samples: Sequence[Sample],
     before: Line | None,
     courses: Courses,

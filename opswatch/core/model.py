@@ -133,6 +133,7 @@ class QuietReason(StrEnum):
     HELD = "held"
     BUNDLED = "bundled"
     STORM = "storm"
+    UPSTREAM = "upstream"
 
 
 class Role(IntEnum):

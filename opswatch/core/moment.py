@@ -11,6 +11,7 @@ from opswatch.core.effects import Announce, Done, Effect, Entry, Notice, Page, R
 from opswatch.core.matching import Fullmatch, fullmatch
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
+from opswatch.core.state import Alert
 
 TEXT_MAX = 4000
 SPAN_MAX = timedelta(days=366)
@@ -29,6 +30,7 @@ class Moment:
     regex: Fullmatch = fullmatch
     by_service: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+    ended: list[Alert] = field(default_factory=list)  # alerts that ended in this step: others may have waited for it
 
     def targets_of(self, service: str | None) -> tuple[str, ...]:
         """The ids of a service's targets."""

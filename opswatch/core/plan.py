@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -135,6 +135,7 @@ class Target:
     node: str | None = None
     parents: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_remote: bool = False  # looked at over a network: cut off when opswatch itself is
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class Check:
     args: object = None  # the probe's own validated arguments; opaque here
     why: str = ""  # why it matters, for the page
     calendar: str | None = None  # whose holidays baselines mind
+    reach: bool = False  # critical here means that the target cannot be reached at all
 
     @property
     def has_baseline(self) -> bool:
@@ -280,6 +282,24 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
+class Vantage:
+    """`[vantage]`: what opswatch asks whether it can see at all, once `failing` targets began to fail within
+    `window`."""
+
+    anchors: tuple[str, ...] = ()
+    failing: int = 5
+    window: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The checks that say whether a target can be reached. `needs_all`: none was made for that, so all must agree."""
+
+    checks: tuple[str, ...]
+    needs_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the operators wrote, in one value. Reloading is a new Plan over the same State."""
 
@@ -308,6 +328,21 @@ class Plan:
     storm_incidents: int = 10  # so many new ones within `storm_within`: further ones are folded; 0: never
     storm_within: timedelta = timedelta(seconds=60)
     pages_per_hour_max: int = 12
+    vantage: Vantage = Vantage()
+    # What follows from the above, for what must be quick:
+    children: Mapping[str, tuple[str, ...]] = field(init=False, compare=False, repr=False)  # parent → its children
+    reached_by: Mapping[str, Reach] = field(init=False, compare=False, repr=False)  # of each parent that is looked at
+    needed: frozenset[str] = field(init=False, compare=False, repr=False)  # what anything depends on
+
+    def __post_init__(self) -> None:
+        children: dict[str, tuple[str, ...]] = {}
+        for target in self.targets.values():
+            for parent in target.parents:
+                children[parent] = (*children.get(parent, ()), target.id)
+        needed = frozenset(name for service in self.services.values() for name in service.depends_on)
+        object.__setattr__(self, "children", children)
+        object.__setattr__(self, "reached_by", _reached_by(self.checks.values(), children))
+        object.__setattr__(self, "needed", needed)
 
     def rule(self, priority: Priority) -> PriorityRule:
         """The clocks of `priority`; the built-in ones where the file is silent."""
@@ -316,6 +351,21 @@ class Plan:
     def admins(self) -> tuple[str, ...]:
         """The people of last resort, as policy targets."""
         return tuple(f"person:{person.id}" for person in self.people.values() if person.role is Role.ADMIN)
+
+
+def _reached_by(checks: Iterable[Check], parents: Mapping[str, object]) -> dict[str, Reach]:
+    found: dict[str, list[Check]] = {}
+    for check in checks if parents else ():
+        if check.every is None and check.cron is None:
+            continue  # A round of an inspection looks too rarely to say that something is down.
+        for target in check.targets:
+            if target in parents:
+                found.setdefault(target, []).append(check)
+    reached = {}
+    for target, looking in found.items():
+        made_for_it = tuple(check.id for check in looking if check.reach)
+        reached[target] = Reach(made_for_it or tuple(check.id for check in looking), needs_all=not made_for_it)
+    return reached
 
 
 _A_DAY = timedelta(hours=24)

@@ -41,6 +41,9 @@ class Watch:
     episode: int = 0
     memory: bytes | None = None  # the probe's own; only where item is empty
     notes: tuple[str, ...] = ()  # limits that judge nothing yet, in words: "orders: learning, 9 of 28 days"
+    since: datetime | None = None  # when it began to fail, or to be well again, confirmed or not
+    changes: int = 0  # `core/flapping.py`: a ring of the last 20 steps
+    flapping: bool = False
 
     @property
     def key(self) -> str:
@@ -68,6 +71,10 @@ class Alert:
     incident: int | None = None
     quiet: QuietReason | None = None  # why it is not announced, while it is not
     wake_at: datetime | None = None  # when quiet may end, or a `lasting` rule may hold
+    asked_at: datetime | None = None  # what must be looked at before it is told (itself, its parents) was asked for
+    flaps: int = 0  # how often it was told that it flaps, since it began to
+    flapping_at: datetime | None = None  # when that is told again
+    flapped: int = 0  # changes in the last 21 looks, when that was last told
 
     @property
     def key(self) -> str:
@@ -312,6 +319,16 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What one node knows of its own sight (`core/vantage.py`)."""
+
+    asked_at: datetime | None = None  # the anchors are being asked since; while blind: when it was last said
+    answered_at: datetime | None = None  # one of them answered
+    blind_since: datetime | None = None  # none of them did
+    incident: int | None = None  # the one that says so
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The few single facts: last numbers given, whether all pages are paused."""
 
@@ -328,4 +345,5 @@ class Standing:
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
     held: Mapping[str, Held] = field(default_factory=dict)  # `silence 3`, `maintenance weekly` → what it holds back
     storm: int | None = None  # the last one that began
+    outlooks: Mapping[str, Outlook] = field(default_factory=dict)  # node → its own sight
     marks: Mapping[str, datetime] = field(default_factory=dict)  # what has been told once → until when that is kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from opswatch.core import flapping
 from opswatch.core.model import Priority, QuietReason, Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -73,6 +74,8 @@ class Card:
             "storm": None if incident.storm is None else f"#{incident.storm}",
             "folded": incident.folded,
             "open": self._storm_left() if incident.is_storm else None,
+            "changes": max((alert.flapped for alert in self._alerts), default=0) or None,
+            "looks": flapping.RESULTS,
         } | dict(facts or {})
         known_words = self.reader.facts(known)
         if event == "reassigned":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from datetime import timedelta
 
-from opswatch.core import alerts
+from opswatch.core import judging
 from opswatch.core.calendars import parse_window
 from opswatch.core.events import AddSilence, Note, Resolve, SetPriority, Snooze
 from opswatch.core.model import Health, PageReason, Priority, Status, Verdict
@@ -124,10 +124,10 @@ def test_counting_a_look_forgets_nothing_that_is_not_its_own():
     """`count` writes its Watch field by field for speed; a field that is added must not be lost there."""
     before = Watch("db", "db-1", "/data", episode=7, memory=b"offset 4")
     plan, now = two_levels(), MONDAY_3AM_BERLIN
-    after = alerts.count(plan.checks["db"], before, alerts.Seen(Health.OK, "fine"), Verdict(now, "fine"))
-    changed = {"seen_at", "sentence", "good"}
+    after = judging.count(plan.checks["db"], before, judging.Seen(Health.OK, "fine"), Verdict(now, "fine"))
+    changed = {"seen_at", "sentence", "good", "since"}
     assert {part.name for part in fields(Watch) if getattr(before, part.name) != getattr(after, part.name)} == changed
-    assert len(fields(Watch)) == 16, "a new field: let `count` carry or set it, and change this number"
+    assert len(fields(Watch)) == 19, "a new field: let `count` carry or set it, and change this number"
 
 
 def a_reminded_owner() -> Story:

@@ -1,0 +1,45 @@
+"""What is looked at before people are told: the thing itself, its parents, and whether opswatch can see at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from opswatch.core import parents, quiet, vantage
+from opswatch.core.effects import Recheck
+from opswatch.core.model import Health, QuietReason
+from opswatch.core.moment import Moment
+from opswatch.core.state import Alert
+
+SPREAD = timedelta(milliseconds=10)  # looks that are asked for together do not all begin at once
+SPREAD_MAX = timedelta(seconds=30)
+
+
+def before_telling(m: Moment, alert: Alert) -> Alert:
+    """Ask for the looks that must come before this alert is told, once; the alert remembers when."""
+    if alert.announced is not alert.health:
+        vantage.consider(m, alert.target)
+    if alert.reason in quiet.EXPLAINED or alert.quiet is QuietReason.UPSTREAM:
+        if quiet.is_explained(m.plan, m.draft, alert, m.now):
+            return alert if alert.asked_at is None else replace(alert, asked_at=None)
+        if alert.asked_at is None:
+            look_again(m, alert.check, alert.target)
+            _ask_parents(m, alert)
+            return replace(alert, asked_at=m.now)
+        return alert
+    if alert.asked_at is None and alert.announced is not alert.health and alert.health is not Health.OK:
+        return replace(alert, asked_at=m.now) if _ask_parents(m, alert) else alert
+    return alert
+
+
+def look_again(m: Moment, check: str, target: str, after: timedelta = timedelta(0)) -> None:
+    """Ask for a look as soon as may be, or `after` a while."""
+    m.effects.append(Recheck(check, target, m.now + after + min(SPREAD * len(m.effects), SPREAD_MAX)))
+
+
+def _ask_parents(m: Moment, alert: Alert) -> bool:
+    """Whether there is anything to ask."""
+    wanted = list(parents.checks_to_ask(m.plan, alert.target))
+    for check, parent in wanted:
+        look_again(m, check, parent)
+    return bool(wanted)
