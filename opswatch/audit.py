@@ -82,7 +82,8 @@ def _rosters(desk: Desk, now: datetime) -> Finding:
     with desk.looking() as (state, engine):
         overrides = tuple(state.overrides.values())
         rosters = list(engine.plan.rosters)
-        empty = [name for name in rosters if not engine.rosters.on_call(name, overrides, now).people]
+        waited = [name for name, roster in engine.plan.rosters.items() if roster.shadows is None]
+        empty = [name for name in waited if not engine.rosters.on_call(name, overrides, now).people]
         gaps = [name for name in rosters if engine.rosters.gaps(name, overrides, now, now + ROSTER_AHEAD)]
     if empty:
         return Finding(

@@ -199,6 +199,7 @@ class Roster(Table):
     fallback: tuple[str, ...] = key(some_of(f.text), ())
     covers: tuple[WindowTable, ...] | None = key(_covers, None)
     announce: tuple[str, ...] = key(some_of(f.text), ())
+    shadows: str | None = key(f.text, None)
     layer: tuple[RosterLayer, ...] = key(
         list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]", spare=()
     )

@@ -164,9 +164,15 @@ def _roster(entry: Entry[schema.Roster], names: Names, calendars: windows.Calend
         if layer.id in layers:
             problems.add(there.at("id"), "a name of its own: another layer of this roster has it already")
         layers[layer.id] = _layer(layer, there, calendars, zone, problems)
+    if table.shadows == table.id:
+        problems.add(place.at("shadows"), "another roster: its people cannot watch themselves")
+    elif table.shadows is not None:
+        names.check("roster", table.shadows, place.at("shadows"))
     covers = windows.windows(table.covers, place.at("covers"), problems) if table.covers is not None else None
     names.check_targets(table.announce, place.at("announce"), allow=("channel", "person", "team"))
-    return Roster(table.id, tuple(layers.values()), zone, tuple(table.fallback), covers, tuple(table.announce))
+    return Roster(
+        table.id, tuple(layers.values()), zone, tuple(table.fallback), covers, tuple(table.announce), table.shadows
+    )
 
 
 def _layer(

@@ -54,7 +54,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Update:
     """Tell somebody who was paged what became of it. Not a page: it never climbs. `event`: acknowledged | resolved |
-    reopened | merged | joined."""
+    reopened | merged | joined; shadow: somebody they learn from was paged."""
 
     incident: int
     person: str

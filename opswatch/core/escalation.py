@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from opswatch.core import calendars, reach
+from opswatch.core import calendars, reach, shadows
 from opswatch.core.effects import Page, Withdraw
 from opswatch.core.events import SendFailed
 from opswatch.core.matching import labels_hold, matches_glob
@@ -240,7 +240,7 @@ def promise(m: Moment, incident: Incident, step: DueStep) -> Incident:
     )
     pair = (step.person, step.contact)
     paged = incident.paged if pair in incident.paged else (*incident.paged, pair)
-    return replace(incident, paged=paged, page_last_at=m.now)
+    return shadows.follow(m, replace(incident, paged=paged, page_last_at=m.now), step)
 
 
 def page_directly(m: Moment, incident: Incident, names: Iterable[str], reason: PageReason) -> Incident:

@@ -420,8 +420,9 @@ def restart_ack_timer(m: Moment, incident: Incident) -> Incident:
 
 
 def tell(m: Moment, incident: Incident, event: str) -> None:
-    """Everybody who was paged learns what became of it, once; channels that have its card get it changed."""
-    for person in dict.fromkeys(person for person, _ in incident.paged):
+    """Everybody who was paged, or watches, learns what became of it, once; channels that have its card get it
+    changed."""
+    for person in dict.fromkeys(person for person, _ in (*incident.paged, *incident.shadows)):
         _update(m, incident, person, event)
     _announce(m, incident, event)
 
@@ -429,7 +430,9 @@ def tell(m: Moment, incident: Incident, event: str) -> None:
 def _update(m: Moment, incident: Incident, person: str, event: str) -> None:
     """By the way they were first paged; a person the plan no longer has is not written to."""
     known = m.plan.people.get(person)
-    ways = [contact for who, contact in incident.paged if who == person] or list(known.contacts if known else ())
+    ways = [contact for who, contact in (*incident.paged, *incident.shadows) if who == person] or list(
+        known.contacts if known else ()
+    )
     contact = next((way for way in ways if known is not None and way in known.contacts), None)
     if contact is not None:
         m.send(Update(incident.number, person, contact, event, m.serial()))

@@ -63,10 +63,11 @@ def morning(plan: Plan, owner: str | None, day: date) -> datetime:
 def tell(m: Moment, people: tuple[str, ...], event: str, incident: int | None = None, **facts: object) -> None:
     """Promise each of them a notice, by their first contact that does not ring."""
     for known in (m.plan.people[person] for person in people if person in m.plan.people):
-        if (contact := _quiet_contact(known)) is not None:
+        if (contact := quiet_contact(known)) is not None:
             m.send(Notice(incident, known.id, contact, event, m.serial(), plain_facts(facts)))
 
 
-def _quiet_contact(person: Person) -> str | None:
+def quiet_contact(person: Person) -> str | None:
+    """Their first contact that does not ring; their first, where all do; None where there is none."""
     ways = list(person.contacts)
     return next((way for way in ways if way not in LOUD), ways[0] if ways else None)

@@ -101,6 +101,7 @@ class Roster:
     fallback: tuple[str, ...] = ()  # targets: `person:lead`
     covers: tuple[Window, ...] | None = None  # None: always
     announce: tuple[str, ...] = ()  # who hears of gaps ahead: `channel:ops`, `person:lead`, `team:ops`; (): by default
+    shadows: str | None = None  # a roster: whoever is on call here is told what it is paged for, and never paged by it
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,9 @@ class Rosters:
     def gaps(
         self, roster_id: str, overrides: Iterable[Override], start: datetime, end: datetime
     ) -> list[tuple[datetime, datetime]]:
-        """When nobody is on call in [start, end) and the roster `covers` that time; a fallback does not fill a gap."""
-        if start >= end:
+        """When nobody is on call in [start, end) and the roster `covers` that time; a fallback does not fill a gap.
+        Nobody waits for a shadow: its roster has none."""
+        if start >= end or self._plan.rosters[roster_id].shadows is not None:
             return []
         empty = [
             (max(stretch.start, start), min(stretch.end, end))

@@ -129,6 +129,7 @@ class Incident:
     reachable: tuple[str, ...] = ()  # people of this level not known to be out of reach
     reason: PageReason = PageReason.FIRST  # of the current climb
     paged: tuple[tuple[str, str], ...] = ()  # (person, contact) of everybody ever paged for it, in order
+    shadows: tuple[tuple[str, str], ...] = ()  # (person, contact) of those who watch: told, never paged
     told: tuple[str, ...] = ()  # channels that have its card
     page_last_at: datetime | None = None
     # who has it

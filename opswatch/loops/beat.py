@@ -135,9 +135,9 @@ class Beat(Loop):
             overrides, paused = tuple(state.overrides.values()), state.standing.paused_until is not None
             now = self._now()
             gaps = {}
-            for name in engine.plan.rosters:
+            for name, roster in engine.plan.rosters.items():
                 on_call = engine.rosters.on_call(name, overrides, now)
-                gaps[name] = float(on_call.fallback or not on_call.people)
+                gaps[name] = float(roster.shadows is None and (on_call.fallback or not on_call.people))
         for priority in Priority:
             metrics.incidents_open.labels(priority=str(priority)).set(incidents[str(priority)])
         for health in (Health.WARN, Health.CRIT, Health.UNKNOWN):
