@@ -26,7 +26,7 @@ from opswatch.core.effects import (
     Withdraw,
 )
 from opswatch.core.engine import Decision, Engine
-from opswatch.core.events import Command, Event, Observed, StoreReturned
+from opswatch.core.events import AbsencesImported, Command, Event, Observed, StoreReturned
 from opswatch.core.state import Watch
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.stores import Store
@@ -80,9 +80,16 @@ class Desk:
                 self.on_recheck(effect)
         return decision.answers
 
-    def answer(self, command: Command) -> Done | Refuse:
+    def answer(self, command: Command | AbsencesImported) -> Done | Refuse:
         """What a command is answered."""
         return next(effect for effect in self.apply(command) if isinstance(effect, (Done, Refuse)))
+
+    def rehearse(self, command: Command | AbsencesImported) -> Done | Refuse:
+        """What it would be answered, as things stand; nothing is kept, recorded or sent."""
+        self.refresh()
+        with self._lock.taken(first=True):
+            decision = self._engine.decide(self._state, (command,), self._now())
+        return next(effect for effect in decision.effects if isinstance(effect, (Done, Refuse)))
 
     def _decide_and_commit(self, events: Sequence[Event]) -> Decision:
         for attempt in range(ATTEMPTS_MAX):

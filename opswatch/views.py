@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opswatch.arranged import Arranged
 from opswatch.core import incidents as life
 from opswatch.core.changes import State
 from opswatch.core.model import Health, Status
@@ -216,11 +217,12 @@ class StatusView:
         return {**plain, "at": utc(self.at), "paused_until": utc(self.paused_until), "running": self.is_alive}
 
 
-class Views:
+class Views(Arranged):
     """Answers questions. `now` gives this instant where none is asked about."""
 
     def __init__(self, desk: Desk, store: Store, now: Callable[[], datetime]) -> None:
-        self._desk, self._store, self._now = desk, store, now
+        super().__init__(desk)
+        self._store, self._now = store, now
 
     @property
     def plan(self) -> Plan:

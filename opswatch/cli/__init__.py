@@ -41,6 +41,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Arrange": (
         Entry("roster", "rosters:roster", "The shifts of a roster."),
         Entry("override", "overrides:override", "Somebody else is on call for a while."),
+        Entry("swap", "swaps:swap", "Ask somebody to take a shift; take one that is asked for."),
+        Entry("absence", "absences:absence", "Who is away; shifts that this leaves without them."),
         Entry("silence", "silences:silence", "Page nobody for what matches."),
         Entry("maintenance", "maintenance:maintenance", "Planned quiet: the windows, and when exactly they hold."),
         Entry("pause", "silences:pause", "No pages at all for a while."),

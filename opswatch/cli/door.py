@@ -17,7 +17,7 @@ from opswatch.errors import ConfigError, OpswatchError, StoreUnavailable
 if TYPE_CHECKING:
     from opswatch.assemble import Office
     from opswatch.core.effects import Done, Refuse
-    from opswatch.core.events import Command
+    from opswatch.core.events import AbsencesImported, Command
     from opswatch.core.plan import Person
 
 DOOR = "cli"
@@ -151,15 +151,19 @@ class Door:
 
     # what do they say, and what are they told
 
-    def say(self, command: Command, *, as_json: bool = False) -> bool:
-        """Give a command to the desk and show its answer: whether it was done."""
+    def say(self, command: Command | AbsencesImported, *, as_json: bool = False, dry_run: bool = False) -> bool:
+        """Give a command to the desk and show its answer: whether it was done. With `dry_run` nothing is done, and what
+        would be answered is shown: who would be on call instead of whom."""
         self._decide_as_daemon()
-        is_done = self.show_answer(self.office().desk.answer(command), as_json=as_json)
+        desk = self.office().desk
+        is_done = self.show_answer(
+            desk.rehearse(command) if dry_run else desk.answer(command), as_json=as_json, dry_run=dry_run
+        )
         if is_done and not as_json:
             self._warn_if_nobody_pages(command)
         return is_done
 
-    def _warn_if_nobody_pages(self, command: Command) -> None:
+    def _warn_if_nobody_pages(self, command: Command | AbsencesImported) -> None:
         """Whoever wants somebody paged must not believe it is done where no daemon lives to do it."""
         from opswatch.core.events import Escalate, Open, Reassign, Reopen, Unack
 
@@ -167,7 +171,7 @@ class Door:
         if wants_pages and not self.office().views.status().is_alive:
             click.echo("warning: no opswatch daemon lives: nobody is paged until one runs (opswatch run)", err=True)
 
-    def show_answer(self, answer: Done | Refuse, *, as_json: bool = False) -> bool:
+    def show_answer(self, answer: Done | Refuse, *, as_json: bool = False, dry_run: bool = False) -> bool:
         """In the speaker's language, on standard output when it was done, else on standard error."""
         from opswatch import render
         from opswatch.core.effects import Done
@@ -178,8 +182,11 @@ class Door:
         if as_json:
             from opswatch.cli.shown import print_json
 
-            print_json({"done": is_done, "answer": answer.key, "facts": _plain(answer.facts), "text": words})
+            said = {"answer": answer.key, "facts": _plain(answer.facts), "text": words}
+            print_json({"done": is_done and not dry_run, **({"dry_run": True} if dry_run else {}), **said})
         else:
+            if dry_run and is_done:
+                click.echo(render.word(language, "answer.rehearsed"))
             click.echo(words, err=not is_done)
         return is_done
 

@@ -12,6 +12,7 @@ from opswatch.cli import times
 from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Group, is_json
 from opswatch.cli.shown import print_json, print_table, say
+from opswatch.cli.swaps import dry_run_option
 from opswatch.cli.values import PERSON, ROSTER
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def override() -> None:
     help="A schedule of its own: TOML with [[shift]] tables of from, to, people; without any: nobody.",
 )
 @click.option("--reason", default="", metavar="TEXT", help="Why.")
+@dry_run_option
 @is_json
 def add(
     roster: str,
@@ -52,9 +54,11 @@ def add(
     remove: str | None,
     schedule: Path | None,
     reason: str,
+    dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Change who is on call in one roster from T to T.
+    """Change who is on call in one roster from T to T. What that changes, shift by shift, is shown, with --dry-run
+    before it is made, and told to those who gain or lose hours.
 
     \b
     opswatch override add --roster primary --from 'fri 18:00' --to 'mon 09:00' --replace ana --by bo
@@ -67,9 +71,9 @@ def add(
     begins, ends = door().instant(start, "--from"), door().instant(end, "--to")
     shifts = _shifts(schedule, _zone_of(roster)) if schedule is not None else None
     command = AddOverride(roster, begins, ends, removed, added, shifts, reason, by=speaker.person.id, door=speaker.door)
-    if not door().say(command, as_json=as_json):
+    if not door().say(command, as_json=as_json, dry_run=dry_run):
         return REFUSED
-    if not as_json:
+    if not as_json and not dry_run:
         zone, _ = door().reader()
         say(f"From {times.named(begins, zone)} to {times.named(ends, zone)}.")
     return DONE
@@ -115,8 +119,9 @@ def list_overrides(roster: str | None, everything: bool, as_json: bool) -> int:
 @click.argument("id", type=int)
 @click.option("--from", "start", metavar="T", help="Only from then …")
 @click.option("--to", "end", metavar="T", help="… until then; the rest stays.")
+@dry_run_option
 @is_json
-def remove(id: int, start: str | None, end: str | None, as_json: bool) -> int:
+def remove(id: int, start: str | None, end: str | None, dry_run: bool, as_json: bool) -> int:
     """End override ID, or the part of it from T to T: the layers show again there."""
     from opswatch.core.events import RemoveOverride
 
@@ -124,7 +129,7 @@ def remove(id: int, start: str | None, end: str | None, as_json: bool) -> int:
     begins = door().instant(start, "--from") if start is not None else None
     ends = door().instant(end, "--to") if end is not None else None
     command = RemoveOverride(id, begins, ends, by=speaker.person.id, door=speaker.door)
-    return DONE if door().say(command, as_json=as_json) else REFUSED
+    return DONE if door().say(command, as_json=as_json, dry_run=dry_run) else REFUSED
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -83,6 +83,23 @@ class _Named(ParamType):
         return [CompletionItem(name) for name in _asked(ctx, self._known) if name.startswith(incomplete)]
 
 
+class _Numbered(ParamType):
+    """`3` or `#3`."""
+
+    def __init__(self, name: str, known: Callable[[Office], Iterable[int]]) -> None:
+        self.name, self._known = name, known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = _INCIDENT.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no {self.name}: write its number, such as 3", param, ctx)
+        return int(found[1])
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        numbers = (str(number) for number in _asked(ctx, self._known))
+        return [CompletionItem(number) for number in numbers if number.startswith(incomplete)]
+
+
 def _asked(ctx: click.Context, ask: Callable[[Office], Iterable[Any]]) -> list[Any]:
     """What the installation knows; nothing where it cannot be asked: completion stays silent."""
     from opswatch.cli.door import Door
@@ -105,4 +122,6 @@ SERVICE = _Named("service", lambda office: office.plan.services)
 CHECK = _Named("check", lambda office: office.plan.checks)
 TARGET = _Named("target", lambda office: office.plan.targets)
 INSPECTION = _Named("inspection", lambda office: [one.id for one in office.settings.inspections])
+COVER = _Numbered("request", lambda office: [one.id for one in office.views.covers() if one.is_open])
+ABSENCE = _Numbered("absence", lambda office: [one.id for one in office.views.absences()])
 RUN = _Named("run", lambda office: [row.run for row in office.store.inspections(limit=20)])

@@ -27,6 +27,10 @@ class Conflict:
     absence: int
     others: tuple[str, ...] = ()
 
+    def facts(self) -> list[object]:
+        """As it stands in answers: [roster, start, end, person, others]."""
+        return [self.roster, self.start.isoformat(), self.end.isoformat(), self.person, list(self.others)]
+
 
 def conflicts(
     plan: Plan,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from opswatch.core import escalation, incidents, papers, risks, rounds, silences
+from opswatch.core import absences, away, covers, escalation, incidents, papers, risks, roster_changes, rounds, silences
 from opswatch.core.classify import Case, classify
 from opswatch.core.effects import Page
 from opswatch.core.events import (
@@ -53,49 +54,54 @@ def _open(m: Moment, command: Open) -> None:
 
 
 def _add_override(m: Moment, command: AddOverride) -> None:
+    """What it changes is in the answer, and told to those who gain or lose hours by it."""
     problem = _override_problem(m, command)
     if problem is not None:
         m.refuse(problem[0], **problem[1])
         return
-    number = m.draft.standing.override_last + 1
-    override = Override(
-        number,
+    new = Override(
+        0,
         command.roster,
         command.start,
         command.end,
         command.remove,
         command.add,
         command.shifts,
-        command.by,
-        m.now,
-        command.reason[:TEXT_MAX],
+        reason=command.reason,
     )
-    clash = m.rosters.conflicting(m.draft.overrides(), override)
+    clash = m.rosters.conflicting(m.draft.overrides(), new)
     if clash is not None:
         m.refuse("override_conflict", id=clash.id, roster=clash.roster)
         return
-    before = m.rosters.shifts(command.roster, m.draft.overrides(), command.start, command.end)
-    m.draft.standing = replace(m.draft.standing, override_last=number)
-    m.draft.changes.overrides[number] = override
-    after = m.rosters.shifts(command.roster, m.draft.overrides(), command.start, command.end)
-    changes = [(shift.start, shift.end, shift.people) for shift in before] != [
-        (shift.start, shift.end, shift.people) for shift in after
-    ]
-    m.record(
-        "override_added",
-        by=command.by,
-        door=command.door,
+    before = tuple(m.draft.overrides())
+    number = roster_changes.put(m, new, by=command.by, door=command.door)
+    _overridden(m, command, "override_added", number, before, (command.start, command.end))
+
+
+def _overridden(
+    m: Moment,
+    command: AddOverride | RemoveOverride,
+    key: str,
+    number: int,
+    before: tuple[Override, ...],
+    span: tuple[datetime, datetime],
+) -> None:
+    """Answer with what became of the roster, and tell those it touches."""
+    roster = next(one.roster for one in (*m.draft.overrides(), *before) if one.id == number)
+    after = tuple(m.draft.overrides())
+    known = roster in m.plan.rosters  # One of a roster that is gone may still be taken away.
+    made = roster_changes.changes(m.rosters, roster, before, after, *span) if known else []
+    gained = {person for change in made for person in change.after}
+    gone = absences.conflicts(m.plan, m.rosters, after, m.draft.absences(), *span) if made else []
+    m.done(
+        key if made else f"{key}_no_change",
         id=number,
-        roster=command.roster,
-        start=command.start,
-        end=command.end,
-        remove=command.remove,
-        add=command.add,
-        shifts=[[start, end, people] for start, end, people in command.shifts] if command.shifts is not None else None,
-        text=command.reason,
-        correction=True if command.end <= m.now else None,
+        roster=roster,
+        changes=roster_changes.facts(made),
+        more=max(0, len(made) - roster_changes.CHANGES_MAX),
+        conflicts=[one.facts() for one in gone if one.roster == roster and one.person in gained],
     )
-    m.done("override_added" if changes else "override_added_no_change", id=number, roster=command.roster)
+    roster_changes.tell(m, made, command.by)
 
 
 def _override_problem(m: Moment, command: AddOverride) -> tuple[str, dict[str, object]] | None:
@@ -123,25 +129,9 @@ def _remove_override(m: Moment, command: RemoveOverride) -> None:
     if start >= end:
         m.refuse("bad_span", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
         return
-    m.draft.changes.overrides[override.id] = replace(override, end=start) if override.start < start else None
-    kept = [override.id] if override.start < start else []
-    if end < override.end:
-        tail = m.draft.standing.override_last + 1 if override.start < start else override.id
-        if tail != override.id:
-            m.draft.standing = replace(m.draft.standing, override_last=tail)
-        m.draft.changes.overrides[tail] = replace(override, id=tail, start=end)
-        kept.append(tail)
-    m.record(
-        "override_removed",
-        by=command.by,
-        door=command.door,
-        id=override.id,
-        roster=override.roster,
-        start=start,
-        end=end,
-        kept=kept,
-    )
-    m.done("override_removed", id=override.id, roster=override.roster)
+    before = tuple(m.draft.overrides())
+    roster_changes.cut(m, override, start, end, by=command.by, door=command.door)
+    _overridden(m, command, "override_removed", override.id, before, (start, end))
 
 
 def _pause(m: Moment, command: Pause) -> None:
@@ -209,6 +199,8 @@ _ARRANGE: Mapping[type[Command], Callable[..., None]] = {
     DutyNote: _duty_note,
     SignInspection: rounds.sign,
     **silences.COMMANDS,
+    **away.COMMANDS,
+    **covers.COMMANDS,
     **risks.COMMANDS,
     **papers.COMMANDS,
 }

@@ -5,11 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from opswatch.core.model import Health, QuietReason, Status
 from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
+
+ARRANGED_KEPT = timedelta(days=400)
+"""How long overrides and absences that are over stay: a year's report and a correction to it must still know who was
+on call; the timeline keeps them longer."""
 
 Crit = dict[str, dict[str, int]]
 """service → target → how many critical alerts it has; targets without one are left out."""
@@ -106,6 +110,8 @@ class State:
         self.alert_deadlines: Deadlines[str] = Deadlines()
         self.silence_deadlines: Deadlines[int] = Deadlines()
         self.cover_deadlines: Deadlines[int] = Deadlines()
+        self.override_deadlines: Deadlines[int] = Deadlines()
+        self.absence_deadlines: Deadlines[int] = Deadlines()
         self.risk_deadlines: Deadlines[int] = Deadlines()
         self.paper_deadlines: Deadlines[int] = Deadlines()
 
@@ -120,8 +126,10 @@ class State:
             self.silence_deadlines.set(silence_id, _silence_due(silence))
         for override_id, override in changes.overrides.items():
             _put(self.overrides, override_id, override)
+            self.override_deadlines.set(override_id, override.end + ARRANGED_KEPT if override else None)
         for absence_id, absence in changes.absences.items():
             _put(self.absences, absence_id, absence)
+            self.absence_deadlines.set(absence_id, absence.end + ARRANGED_KEPT if absence else None)
         for cover_id, cover in changes.covers.items():
             _put(self.covers, cover_id, cover)
             self.cover_deadlines.set(cover_id, cover.wake_at if cover else None)
@@ -148,6 +156,9 @@ class State:
         """What a Tick at `now` will look at: `incident 142`, `alert disk/db-1`, `paper 7`, `risk 3`."""
         deadlines: tuple[tuple[str, Deadlines[int] | Deadlines[str]], ...] = (
             ("alert", self.alert_deadlines),
+            ("absence", self.absence_deadlines),
+            ("cover", self.cover_deadlines),
+            ("override", self.override_deadlines),
             ("incident", self.incident_deadlines),
             ("paper", self.paper_deadlines),
             ("risk", self.risk_deadlines),

@@ -9,16 +9,20 @@ from datetime import timedelta
 from opswatch.core import arrangements, escalation, incidents, storms
 from opswatch.core.effects import Withdraw
 from opswatch.core.events import (
+    AcceptCover,
     AcceptRisk,
     Acknowledge,
+    AddAbsence,
     AddOverride,
     AddSilence,
+    AskCover,
     Command,
     Escalate,
     MovePaper,
     Note,
     Pause,
     Reassign,
+    RemoveAbsence,
     RemoveOverride,
     Reopen,
     Resolve,
@@ -26,6 +30,7 @@ from opswatch.core.events import (
     Snooze,
     Unack,
     Unpause,
+    WithdrawCover,
 )
 from opswatch.core.model import PageReason, Role, Stage, Status
 from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
@@ -64,12 +69,32 @@ def _role_needed(m: Moment, command: Command, person: Person) -> Role:
             override = next((one for one in m.draft.overrides() if one.id == number), None)
             is_own = override is not None and person.id in (override.by, override.remove, override.add)
             return Role.RESPONDER if is_own else Role.LEAD
+        case AskCover() | AddAbsence() | RemoveAbsence() | AcceptCover() | WithdrawCover():
+            return Role.RESPONDER if _is_about_themselves(m, command, person.id) else Role.LEAD
         case MovePaper(incident=number, to=to):
             paper = m.draft.paper(number)
             return Role.LEAD if to is Stage.PUBLISHED or (paper is not None and paper.is_published) else Role.RESPONDER
         case Pause() | Unpause() | AcceptRisk():
             return Role.LEAD
     return Role.RESPONDER
+
+
+def _is_about_themselves(m: Moment, command: Command, by: str) -> bool:
+    """Whether an absence or a request is their own. Taking a shift that somebody asked for always is."""
+    match command:
+        case AskCover(person=person) | AddAbsence(person=person):
+            return person in (None, by)
+        case RemoveAbsence(id=number):
+            absence = m.draft.absence(number)
+            return absence is None or absence.person == by
+        case AcceptCover(id=number, of=of):
+            cover = m.draft.cover(number)
+            return of is None or cover is None or cover.person == by
+        case WithdrawCover(id=number):
+            cover = m.draft.cover(number)
+            offered = () if cover is None else [one.person for one in cover.offers]
+            return cover is None or by in (cover.person, cover.by, *offered)
+    return False
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -66,8 +66,8 @@ class Update:
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Tell somebody something that edits no incident's card and interrupts nobody: what is owed, what is due, a shift
-    handed over. `event`: paper_owed | paper_due | paper_overdue | paper_review | risk_due | risk_overdue |
-    risk_reopened | handover. `incident` is the one it is about, if any.
+    handed over, asked for or changed. `event`: a key of the catalogue's `notice` section. `incident` is the one it is
+    about, if any.
 
     It is kept as an update that belongs to no incident, with an update's fields and more: a node of 0.1 that claims one
     reads an update, and lets it go.

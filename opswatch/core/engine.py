@@ -9,8 +9,10 @@ from typing import assert_never
 
 from opswatch.core import (
     alerts,
+    away,
     calendars,
     commands,
+    covers,
     escalation,
     forewarning,
     freshness,
@@ -27,6 +29,7 @@ from opswatch.core import (
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Effect, Postpone, Settle
 from opswatch.core.events import (
+    AbsencesImported,
     ActionsFound,
     AnchorsAsked,
     ClockJumped,
@@ -101,6 +104,9 @@ class Engine:
             state.incident_deadlines.first(),
             state.alert_deadlines.first(),
             state.silence_deadlines.first(),
+            state.cover_deadlines.first(),
+            state.override_deadlines.first(),
+            state.absence_deadlines.first(),
             state.paper_deadlines.first(),
             state.risk_deadlines.first(),
             state.fresh_until,
@@ -152,6 +158,8 @@ class Engine:
                 risks.gone(m, event)
             case ActionsFound():
                 papers.actions_found(m, event)
+            case AbsencesImported():
+                away.imported(m, event)
             case ShiftEnded():
                 papers.handed_over(m, event)
             case CoverageSeen():
@@ -173,6 +181,8 @@ class Engine:
         state = m.draft.state
         silences.tell_endings(m)
         silences.forget_expired(m)
+        covers.look(m, tick)
+        away.forget_long_past(m, tick)
         if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
             m.record("unpaused")
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
@@ -215,6 +225,7 @@ class Engine:
                 escalation.keep(m, escalation.follow_plan(m, incident))
         vantage.follow_plan(m)
         silences.quiet_ended(m)
+        covers.follow_plan(m)
         papers.follow_plan(m)
         risks.follow_plan(m)
         if m.draft.started_at is not None:

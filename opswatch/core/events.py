@@ -120,6 +120,73 @@ class RemoveOverride(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class AskCover(Command):
+    """Somebody is asked to take the hours that `person` (default: who says it) is on call; nothing is given in return.
+    Without times: their next shift."""
+
+    roster: str
+    start: datetime | None = None
+    end: datetime | None = None
+    only: str | None = None  # asked of this person alone
+    person: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskSwap(AskCover):
+    """Likewise, and a shift of who accepts is taken in return: what they have between `return_start` and `return_end`,
+    or their next one."""
+
+    return_start: datetime | None = None
+    return_end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferCover(Command):
+    """What somebody would take, and what they want in return; it holds once the one who asked accepts it."""
+
+    id: int
+    start: datetime | None = None  # None: all that is left
+    end: datetime | None = None
+    return_start: datetime | None = None
+    return_end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptCover(Command):
+    """Take a request's hours, or a part of them; who asked accepts an offer, the one of `of`."""
+
+    id: int
+    start: datetime | None = None
+    end: datetime | None = None
+    of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCover(Command):
+    """Who asked needs nobody any more; who offered takes the offer back."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddAbsence(Command):
+    """`person` (default: who says it) is away. `cover`: ask at once for whom to take the shifts it touches."""
+
+    start: datetime
+    end: datetime
+    person: str | None = None
+    kind: str = "leave"
+    reason: str = ""
+    cover: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAbsence(Command):
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pause(Command):
     until: datetime
     reason: str = ""
@@ -235,6 +302,32 @@ class Inspected:
     by: str | None = None
     checklist: int = 0  # items to sign
     deliver: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """One absence of an imported calendar. `uid` names the event, and the instance of one that recurs."""
+
+    person: str
+    start: datetime
+    end: datetime
+    uid: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsencesImported:
+    """What a calendar says of `people` between `start` and `end`: absences known from it move with it, and what it no
+    longer has there is gone. A file is not a sentence: no command says it."""
+
+    source: str
+    people: tuple[str, ...]
+    start: datetime
+    end: datetime
+    absences: tuple[Away, ...]
+    by: str
+    door: str = "cli"
+    cover: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,4 +506,5 @@ Event = (
     | ActionsFound
     | ShiftEnded
     | CoverageSeen
+    | AbsencesImported
 )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from opswatch.core import cover_phrases as _c
 from opswatch.core import events
 from opswatch.core import paper_phrases as _w
 from opswatch.core import phrases as _p
@@ -161,6 +162,65 @@ VERBS: tuple[Verb, ...] = (
         events.RemoveOverride,
         _s.read_unoverride,
         _s.say_unoverride,
+    ),
+    Verb(
+        ("ask-swap", "swap ask", "申请换班", "换班申请"),
+        "ask-swap ROSTER [from TIME to TIME] [return from TIME to TIME] [with PERSON] [because REASON]",
+        "ask-swap primary from 18:00 to 23:00 with bo",
+        events.AskSwap,
+        _c.read_ask_swap,
+        _c.say_ask,
+        takes_text=True,
+    ),
+    Verb(
+        ("ask-cover", "cover ask", "申请顶班", "求顶班"),
+        "ask-cover ROSTER [from TIME to TIME] [with PERSON] [because REASON]",
+        "ask-cover primary from 18:00 to 23:00 because dentist",
+        events.AskCover,
+        _c.read_ask_cover,
+        _c.say_ask,
+        takes_text=True,
+    ),
+    Verb(
+        ("offer-swap", "swap offer", "offer-cover", "cover offer", "提议换班", "愿意顶班"),
+        "offer-swap ID [from TIME to TIME] [return from TIME to TIME]",
+        "offer-swap 3 from 18:00 to 20:00",
+        events.OfferCover,
+        _c.read_offer,
+        _c.say_offer,
+    ),
+    Verb(
+        ("accept-swap", "swap accept", "accept-cover", "cover accept", "cover", "接受换班", "接受顶班", "顶班"),
+        "accept-swap ID [from TIME to TIME] [of PERSON]",
+        "accept-swap 3",
+        events.AcceptCover,
+        _c.read_accept,
+        _c.say_accept,
+    ),
+    Verb(
+        ("withdraw-swap", "swap withdraw", "withdraw-cover", "cover withdraw", "撤回换班", "撤回顶班"),
+        "withdraw-swap ID",
+        "withdraw-swap 3",
+        events.WithdrawCover,
+        _c.read_withdraw,
+        _c.say_number,
+    ),
+    Verb(
+        ("absence", "absence add", "add absence", "请假", "休假"),
+        "absence [@PERSON] [leave|sick|training|travel] from TIME|DATE [to TIME|DATE] [uncovered] [because REASON]",
+        "absence sick from 2026-12-01 to 2026-12-03 because flu",
+        events.AddAbsence,
+        _c.read_absence,
+        _c.say_absence,
+        takes_text=True,
+    ),
+    Verb(
+        ("remove-absence", "absence remove", "取消请假", "销假"),
+        "remove-absence ID",
+        "remove-absence 3",
+        events.RemoveAbsence,
+        _c.read_remove_absence,
+        _c.say_number,
     ),
     Verb(
         ("pause", "暂停"),

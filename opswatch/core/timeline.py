@@ -39,13 +39,16 @@ class Book:
     announced: dict[str, str | None] = field(default_factory=dict)
     silences: set[int] = field(default_factory=set)
     overrides: set[int] = field(default_factory=set)
+    absences: set[int] = field(default_factory=set)
+    covers: set[int] = field(default_factory=set)  # requests that are open
     is_paused: bool = False
     risks: dict[int, str] = field(default_factory=dict)  # those not closed → open or accepted
     papers: dict[int, str] = field(default_factory=dict)  # those not published → their stage
 
     def arranged(self) -> tuple[object, ...]:
         """All of it but incidents and alerts: to compare two books."""
-        return self.silences, self.overrides, self.is_paused, self.risks, self.papers
+        rosters = self.overrides, self.absences, self.covers
+        return self.silences, *rosters, self.is_paused, self.risks, self.papers
 
     def open_incidents(self) -> dict[int, Line]:
         return {number: line for number, line in self.incidents.items() if line.status != Status.RESOLVED}
@@ -62,6 +65,8 @@ def book_of(state: State) -> Book:
         announced={key: str(alert.announced) if alert.announced else None for key, alert in state.alerts.items()},
         silences=set(state.silences),
         overrides=set(state.overrides),
+        absences=set(state.absences),
+        covers={number for number, one in state.covers.items() if one.is_open},
         is_paused=state.standing.paused_until is not None,
         risks={number: str(one.status) for number, one in state.risks.items() if one.status is not RiskStatus.CLOSED},
         papers={number: str(one.stage) for number, one in state.papers.items() if not one.is_published},
@@ -90,6 +95,8 @@ def checkpoint(book: Book, at: datetime) -> dict[str, object]:
         "announced": dict(book.announced),
         "silences": sorted(book.silences),
         "overrides": sorted(book.overrides),
+        "absences": sorted(book.absences),
+        "covers": sorted(book.covers),
         "is_paused": book.is_paused,
         "risks": {str(number): status for number, status in book.risks.items()},
         "papers": {str(number): stage for number, stage in book.papers.items()},
@@ -105,6 +112,8 @@ def _resumed(book: Book, entry: Entry, facts: Mapping[str, Any]) -> None:
     book.announced = dict(facts.get("announced", {}))
     book.silences = set(facts.get("silences", ()))
     book.overrides = set(facts.get("overrides", ()))
+    book.absences = set(facts.get("absences", ()))
+    book.covers = set(facts.get("covers", ()))
     book.is_paused = bool(facts.get("is_paused"))
     book.risks = {int(number): str(status) for number, status in facts.get("risks", {}).items()}
     book.papers = {int(number): str(stage) for number, stage in facts.get("papers", {}).items()}
@@ -207,6 +216,17 @@ def _override_removed(book: Book, entry: Entry, facts: Facts) -> None:
     book.overrides.update(int(str(number)) for number in (kept if isinstance(kept, (list, tuple)) else ()))
 
 
+def _cover_accepted(book: Book, entry: Entry, facts: Facts) -> None:
+    if facts.get("whole"):
+        book.covers.discard(_number(facts))
+
+
+def _forgotten(book: Book, entry: Entry, facts: Facts) -> None:
+    for name, kept in (("overrides", book.overrides), ("absences", book.absences)):
+        gone = facts.get(name)
+        kept.difference_update(int(str(number)) for number in (gone if isinstance(gone, (list, tuple)) else ()))
+
+
 def _paused(book: Book, entry: Entry, facts: Facts) -> None:
     book.is_paused = entry.kind == "paused"
 
@@ -255,6 +275,13 @@ _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "silence_expired": lambda book, entry, facts: book.silences.discard(_number(facts)),
     "override_added": lambda book, entry, facts: book.overrides.add(_number(facts)),
     "override_removed": _override_removed,
+    "absence_added": lambda book, entry, facts: book.absences.add(_number(facts)),
+    "absence_removed": lambda book, entry, facts: book.absences.discard(_number(facts)),
+    "cover_asked": lambda book, entry, facts: book.covers.add(_number(facts)),
+    "cover_accepted": _cover_accepted,
+    "cover_withdrawn": lambda book, entry, facts: book.covers.discard(_number(facts)),
+    "cover_expired": lambda book, entry, facts: book.covers.discard(_number(facts)),
+    "long_past_forgotten": _forgotten,
     "paused": _paused,
     "unpaused": _paused,
     "risk_added": _risk,

@@ -13,6 +13,7 @@ from opswatch.render.messages import Link
 from opswatch.render.text import fill_template, reader_of, stamp
 from opswatch.render.words import Reader
 
+ABOUT_SHIFTS = ("changes", "hours", "wanted", "left", "pools", "text")
 HOW = {
     "paper_owed": "how_paper",
     "paper_due": "how_paper",
@@ -21,6 +22,16 @@ HOW = {
     "handover": "how_handover",
     "silence_ending": "how_silence",
     "quiet_report": "how_quiet",
+    "shifts_changed": "how_shifts",
+    "shifts_corrected": "how_shifts",
+    "cover_asked": "how_cover",
+    "swap_asked": "how_cover",
+    "cover_offered": "how_offer",
+    "cover_offer_withdrawn": "how_nothing",
+    "cover_withdrawn": "how_nothing",
+    "cover_taken": "how_nothing",
+    "cover_open": "how_open",
+    "cover_expired": "how_expired",
 }
 """The command that goes on with it, by event; a risk's for the others."""
 
@@ -80,9 +91,10 @@ def notice(
 
 def _lines(reader: Reader, notice: Notice, facts: Mapping[str, str]) -> list[tuple[str, str]]:
     """What is known, and the command that goes on with it."""
-    named = ("due", "owner", "severity", "service", "evidence")
+    named = ("due", "owner", "severity", "service", "evidence", *ABOUT_SHIFTS)
     lines = [(reader.word(f"notice.{name}"), facts[name]) for name in named if name in facts]
-    return [*lines, (reader.word("notice.how"), reader.word(f"notice.{_how(notice)}", **_ids(notice)))]
+    ids = {**_ids(notice), **({"by": notice.facts["by"]} if "by" in notice.facts else {})}
+    return [*lines, (reader.word("notice.how"), reader.word(f"notice.{_how(notice)}", **ids))]
 
 
 def _how(notice: Notice) -> str:

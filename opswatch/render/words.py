@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from opswatch.core.model import Priority
 from opswatch.core.plan import Plan
 from opswatch.core.spans import say_roughly
+from opswatch.render import shift_words
 
 LANGUAGES = ("en", "zh")
 Facts = Mapping[str, object]
@@ -21,7 +22,7 @@ _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _FACT = re.compile(r"\{(\w+)(\??)\}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _UNIT = re.compile(r"[dhms]")
-_PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove", "whose"})
+_PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove", "whose", "pools", "taker"})
 _CODES = frozenset({"state", "before", "status", "reason", "why", "role", "severity", "stage", "what"})
 _VALUE_MAX = 1000  # letters of one fact
 
@@ -73,6 +74,12 @@ class Reader:
     def when(self, at: datetime) -> str:
         return when(at, self.zone, self.language)
 
+    def hours(self, start: datetime, end: datetime, zone: str) -> str:
+        """`Mon 24 Nov 09:00 – Tue 25 Nov 09:00 (Asia/Shanghai)`."""
+        first, last = when(start, zone, self.language), when(end, zone, self.language)
+        closing = self.word("shift.zone", zone=zone)
+        return self.word("shift.between", start=first.removesuffix(closing), end=last)
+
     def span(self, span: timedelta) -> str:
         """`2h 5m`: its two largest units."""
         said = say_roughly(span)
@@ -106,12 +113,14 @@ class Reader:
     def facts(self, facts: Facts) -> dict[str, str]:
         """Facts as words. None, "", False and empty lists are left out."""
         return {
-            name: said[:_VALUE_MAX]
+            name: said if name in shift_words.NAMES else said[:_VALUE_MAX]
             for name, value in facts.items()
             if (_is_p0(value) or value not in (None, "", False, [], ())) and (said := self._fact(name, value))
         }
 
     def _fact(self, name: str, value: object) -> str:
+        if name in shift_words.NAMES and isinstance(value, (list, tuple)):
+            return shift_words.said(self, name, value)
         if name.endswith("_s") and isinstance(value, (int, float)):
             return f"{value:.1f}s" if value < 10 else self.span(timedelta(seconds=value))
         if isinstance(value, datetime):

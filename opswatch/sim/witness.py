@@ -96,7 +96,7 @@ class Witness:
         changed = [incident for incident in changes.incidents.values() if incident is not None]
         broken += laws.acknowledgements_are_honoured(state, changed)
         broken += laws.somebody_is_being_asked(world.plan, changed)
-        if changes.silences or changes.overrides or changes.standing:
+        if changes.silences or changes.overrides or changes.absences or changes.covers or changes.standing:
             broken += self._same_arrangements(state)
         return broken
 
@@ -107,8 +107,10 @@ class Witness:
         return [] if told == so else [f"incident {number}: the timeline says {told}, the state {so}"]
 
     def _same_arrangements(self, state: State) -> list[str]:
-        told = (self.book.silences, self.book.overrides, self.book.is_paused)
-        so = (set(state.silences), set(state.overrides), state.standing.paused_until is not None)
+        book, is_paused = self.book, state.standing.paused_until is not None
+        asked = {number for number, one in state.covers.items() if one.is_open}
+        told = (book.silences, book.overrides, book.absences, book.covers, book.is_paused)
+        so = (set(state.silences), set(state.overrides), set(state.absences), asked, is_paused)
         return [] if told == so else [f"arranged: the timeline says {told}, the state {so}"]
 
     def _promised(self, world: World, entries: Sequence[Entry], pages: Sequence[Page], now: datetime) -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opswatch.core import events, grammar
+from opswatch.core.absences import KINDS
 from opswatch.core.effects import Refuse
 from opswatch.core.events import Command
 from opswatch.core.model import Priority, Severity, Stage
@@ -307,6 +308,27 @@ def _override(roster, start, span, form, reason):
     return events.AddOverride(roster, start, start + span, **form, reason=reason, by="ana", door="slack")
 
 
+def _asks(kind, roster, start, span, name, some, reason):
+    facts = {"start": start, "end": start + span, "only": name} if some else {"person": name, "reason": reason}
+    if kind is events.AskSwap and some:
+        facts |= {"return_start": start + span, "return_end": start + 2 * span}
+    return says(kind, roster, **facts)
+
+
+def _hours(kind, number, start, span, some, of):
+    facts = {"start": start, "end": start + span} if some else {}
+    if kind is events.AcceptCover:
+        facts |= {"of": of}
+    elif some:
+        facts |= {"return_start": start + span, "return_end": start + 2 * span}
+    return says(kind, number, **facts)
+
+
+def _absence(start, span, person, kind, reason, cover):
+    return says(events.AddAbsence, start, start + span, person, kind, reason, cover)
+
+
+asking = st.sampled_from([events.AskCover, events.AskSwap])
 shifts = st.lists(st.tuples(instants, instants, st.lists(ids, max_size=3).map(tuple)), max_size=3).map(tuple)
 forms = (
     st.fixed_dictionaries({"remove": ids, "add": ids})
@@ -339,6 +361,14 @@ sentences = st.one_of(
     st.builds(events.ExpireSilence, numbers, **who),
     st.builds(_override, ids, instants, spans, forms, st.just("") | texts),
     st.builds(events.RemoveOverride, numbers, st.none() | instants, st.none() | instants, **who),
+    st.builds(
+        _asks, st.sampled_from([events.AskCover, events.AskSwap]), ids, instants, spans, ids, st.booleans(), texts
+    ),
+    st.builds(_hours, st.just(events.AcceptCover), numbers, instants, spans, st.booleans(), st.none() | ids),
+    st.builds(_hours, st.just(events.OfferCover), numbers, instants, spans, st.booleans(), st.just("")),
+    st.builds(events.WithdrawCover, numbers, **who),
+    st.builds(_absence, instants, spans, st.none() | ids, st.sampled_from(KINDS), st.just("") | texts, st.booleans()),
+    st.builds(events.RemoveAbsence, numbers, **who),
     st.builds(events.Pause, instants, st.just("") | texts, **who),
     st.builds(events.Unpause, **who),
     st.builds(events.PageTest, ids, st.none() | ids, **who),

@@ -12,22 +12,30 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from opswatch.core.calendars import parse_window
 from opswatch.core.events import (
+    AbsencesImported,
+    AcceptCover,
     AcceptRisk,
     Acknowledge,
     Action,
     ActionsFound,
+    AddAbsence,
     AddOverride,
     AddRisk,
     AddSilence,
+    AskCover,
+    AskSwap,
     AssignRisk,
+    Away,
     CloseRisk,
     Escalate,
     ExpireSilence,
     MovePaper,
     Note,
+    OfferCover,
     Open,
     Pause,
     Reassign,
+    RemoveAbsence,
     Reopen,
     Resolve,
     RiskFound,
@@ -37,6 +45,7 @@ from opswatch.core.events import (
     StartPaper,
     Unack,
     Unpause,
+    WithdrawCover,
 )
 from opswatch.core.model import Health, Priority, Role, Stage
 from opswatch.core.plan import ClassifyRule, Level, Maintenance, NotifyStep, Plan, Policy, Route, When
@@ -186,6 +195,24 @@ class OnCall(RuleBasedStateMachine):
     @rule(who=WHO, span=SPANS)
     def somebody_takes_a_shift(self, who, span):
         self.story.says(AddOverride("primary", self.story.now, self.story.now + span, add=who, by=who))
+
+    @rule(who=WHO, pick=st.integers(1, 4), what=st.integers(0, 8), span=SPANS, other=WHO)
+    def somebody_arranges_shifts(self, who, pick, what, span, other):
+        story = self.story
+        start = story.now + pick * timedelta(hours=9)
+        end = start + span
+        some = (Away(other, start, end, f"u{pick}"),) if pick % 2 else ()
+        [
+            lambda: story.says(AskCover("primary", start, end, person=other, by=who)),
+            lambda: story.says(AskSwap("primary", by=who)),
+            lambda: story.says(OfferCover(pick, by=who)),
+            lambda: story.says(AcceptCover(pick, by=who)),
+            lambda: story.says(AcceptCover(pick, start, end, by=who)),
+            lambda: story.says(WithdrawCover(pick, by=who)),
+            lambda: story.says(AddAbsence(start, end, other, by=who)),
+            lambda: story.says(RemoveAbsence(pick, by=who)),
+            lambda: story.apply(AbsencesImported("a.ics", (other,), story.now, end, some, who)),
+        ][what]()
 
     @precondition(lambda self: self.story.pending)
     @rule(pick=st.integers(0, 50))

@@ -9,11 +9,15 @@ import pytest
 
 from opswatch.core import events, grammar
 from opswatch.core.events import (
+    AcceptCover,
     AcceptRisk,
     Acknowledge,
+    AddAbsence,
     AddOverride,
     AddRisk,
     AddSilence,
+    AskCover,
+    AskSwap,
     AssignRisk,
     CloseRisk,
     Command,
@@ -23,10 +27,12 @@ from opswatch.core.events import (
     MessageSent,
     MovePaper,
     Note,
+    OfferCover,
     Open,
     PageTest,
     Pause,
     Reassign,
+    RemoveAbsence,
     RemoveOverride,
     Reopen,
     Resolve,
@@ -36,6 +42,7 @@ from opswatch.core.events import (
     StartPaper,
     Unack,
     Unpause,
+    WithdrawCover,
 )
 from opswatch.core.model import Priority, Status
 from opswatch.desk import Desk
@@ -59,6 +66,17 @@ LINES: dict[type[Command], tuple[str, ...]] = {
         *("--replace", "ana", "--by", "bo", "--reason", "holiday"),
     ),
     RemoveOverride: ("override", "remove", "3", "--from", "2030-01-01T00:00:00Z", "--to", "2030-01-02T00:00:00Z"),
+    AskSwap: (
+        *("swap", "ask", "--roster", "primary", "--from", "2030-01-01T00:00:00Z", "--to", "2030-01-02T00:00:00Z"),
+        *("--with", "bo", "--person", "ana", "--reason", "wedding"),
+        *("--return-from", "2030-01-05T00:00:00Z", "--return-to", "2030-01-06T00:00:00Z"),
+    ),
+    AskCover: ("swap", "ask", "--roster", "primary", "--cover"),
+    OfferCover: ("swap", "offer", "3", "--from", "2030-01-01T00:00:00Z", "--to", "2030-01-02T00:00:00Z"),
+    AcceptCover: ("swap", "accept", "3", "--of", "bo"),
+    WithdrawCover: ("swap", "withdraw", "3"),
+    AddAbsence: ("absence", "add", "--from", "2030-01-01", "--to", "2030-01-02", "--kind", "sick", "--no-cover"),
+    RemoveAbsence: ("absence", "remove", "3"),
     Pause: ("pause", "1h", "--reason", "moving house"),
     Unpause: ("pause", "off"),
     PageTest: ("page-test", "bo", "--contact", "console"),

@@ -14,6 +14,8 @@ from tests.doors.terminal import Terminal
 ASKED_FOR = {
     *("run", "init", "config", "status", "doctor", "list", "show", "ack", "unack", "resolve", "reopen", "snooze"),
     *(
+        "absence",
+        "swap",
         "escalate",
         "reassign",
         "note",
