@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import random
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from opswatch.core.classify import Case, classify
 from opswatch.core.events import Observed
-from opswatch.core.model import Failure, Health, UnknownReason, Verdict
+from opswatch.core.model import Failure, Health, Priority, UnknownReason, Verdict
 from opswatch.core.plan import Check, Plan
-from opswatch.core.state import alert_key
+from opswatch.core.state import Incident, alert_key
 from opswatch.sim.life import Failures
 from opswatch.sim.world import World
 
@@ -18,6 +19,9 @@ RETRY = timedelta(seconds=60)  # for checks that run by cron, while the outcome 
 OUTAGE_SPREAD = timedelta(seconds=90)
 FLAPS_MAX = 6
 SLOWLY = timedelta(hours=8)  # how long until somebody sees to what pages nobody
+
+Rates = Mapping[tuple[str, Health], Priority]
+"""check/target and how it fails → the priority whose mean time between failures holds."""
 
 
 @dataclass(slots=True)
@@ -44,8 +48,10 @@ class Thing:
 class Fault:
     """Something that is wrong with one thing or, in an outage, with many, until it heals or somebody mends it."""
 
+    name: str
     things: list[Thing]
     health: Health
+    chance: random.Random  # its own: the same fault goes the same way whoever is on call
     flaps_left: int = 0
     is_over: bool = False
 
@@ -53,45 +59,60 @@ class Fault:
 class Things:
     """Everything that is looked at: breaks by chance, is seen by looks, heals or is mended."""
 
-    def __init__(self, world: World, numbers: Failures) -> None:
+    def __init__(self, world: World, numbers: Failures, rates: Rates | None = None) -> None:
         self._world, self._numbers = world, numbers
+        self._rates = rates if rates is not None else rates_of(world.plan, world.now)
+        self._serials: dict[str, int] = {}
+        self._causes: dict[int, str] = {}
         self.things = {alert_key(check.id, target): Thing(check, target) for check, target in _looked_at(world.plan)}
         self.is_calm = False
 
     def begin(self) -> None:
         """Put the first failure of everything on the agenda."""
         plan, world = self._world.plan, self._world
-        for thing in self.things.values():
-            for health in severities(thing.check):
-                service = plan.targets[thing.target].service
-                priority = classify(plan, Case(health, thing.check.id, thing.target, service), world.now).priority
-                mean = self._numbers.between[priority]
-                self._world.every(mean, _breaking(self, thing, health))
-            if world.every_look:
+        for (key, health), priority in self._rates.items():
+            if (thing := self.things.get(key)) is not None:
+                chance = world.stream("fails", key, health)
+                world.every(self._numbers.between[priority], _breaking(self, thing, health), chance)
+        if world.every_look:
+            for thing in self.things.values():
                 self._look_after(thing, (thing.check.every or RETRY) * world.chance.random())
         for service in plan.services:
             hit = [one for one in self.things.values() if plan.targets[one.target].service == service]
             if hit:
-                world.every(self._numbers.outage_every, _outage(self, hit))
+                chance = world.stream("outages", service)
+                world.every(self._numbers.outage_every, _outage(self, service, hit), chance)
 
     def breaks(self, thing: Thing, health: Health) -> None:
         """It fails by itself."""
-        if self.is_calm or thing.faults:
-            return
         world, numbers = self._world, self._numbers
-        if world.may(numbers.cannot_tell):
+        name, chance = self._next(f"{thing.key}/{health}")
+        if world.may(numbers.cannot_tell, chance):
             health = Health.UNKNOWN
-        flaps = world.chance.randint(1, FLAPS_MAX) if world.may(numbers.flaps) else 0
-        self._start(Fault([thing], health, flaps))
+        flaps = chance.randint(1, FLAPS_MAX) if world.may(numbers.flaps, chance) else 0
+        if not self.is_calm and not thing.faults:
+            self._start(Fault(name, [thing], health, chance, flaps))
 
-    def outage(self, things: list[Thing]) -> None:
+    def outage(self, service: str, things: list[Thing]) -> None:
         """Most of a service fails within a minute and a half, for one reason."""
-        if self.is_calm:
-            return
-        world = self._world
-        hit = [thing for thing in things if world.may(self._numbers.outage_share)]
-        if hit:
-            self._start(Fault(hit, Health.CRIT))
+        name, chance = self._next(f"outage/{service}")
+        hit = [thing for thing in things if self._world.may(self._numbers.outage_share, chance)]
+        if hit and not self.is_calm:
+            self._start(Fault(name, hit, Health.CRIT, chance))
+
+    def _next(self, kind: str) -> tuple[str, random.Random]:
+        """The name and the chance of the next fault of this kind; counted also when it falls together with another."""
+        serial = self._serials[kind] = self._serials.get(kind, 0) + 1
+        return f"{kind}#{serial}", self._world.stream("fault", kind, serial)
+
+    def cause_of(self, incident: Incident) -> str:
+        """What is behind an incident: a name that it has in every world of this seed."""
+        known = self._causes.get(incident.number)
+        if known is None:
+            thing = self.things.get(incident.alerts[0]) if incident.alerts else None
+            known = thing.faults[0].name if thing is not None and thing.faults else f"incident {incident.number}"
+            self._causes[incident.number] = known
+        return known
 
     def mend(self, keys: Iterable[str]) -> None:
         """Somebody sees to whatever is behind these alerts."""
@@ -120,21 +141,22 @@ class Things:
         fault.is_over = False
         for thing in fault.things:
             thing.faults.append(fault)
-            delay = world.chance.random() * (thing.check.every or RETRY)
+            delay = fault.chance.random() * (thing.check.every or RETRY)
             if len(fault.things) > 1:
-                delay += OUTAGE_SPREAD * world.chance.random()
+                delay += OUTAGE_SPREAD * fault.chance.random()
             self._look_after(thing, delay)
         world.after(self._lasts(fault), lambda: self._end(fault))
 
     def _lasts(self, fault: Fault) -> timedelta:
         """How long, when nobody is paged for it or comes."""
         world, numbers = self._world, self._numbers
-        if fault.flaps_left or world.may(numbers.heals_itself):
-            return world.about(numbers.heals_after)
+        chance = fault.chance
+        if world.may(numbers.heals_itself, chance) or fault.flaps_left:
+            return world.about(numbers.heals_after, chance=chance)
         plan, thing = world.plan, fault.things[0]
         case = Case(fault.health, thing.check.id, thing.target)
         pages_nobody = plan.rule(classify(plan, case, world.now).priority).interrupt == "never"
-        return min(world.about(SLOWLY), numbers.lasts_max) if pages_nobody else numbers.lasts_max
+        return min(world.about(SLOWLY, chance=chance), numbers.lasts_max) if pages_nobody else numbers.lasts_max
 
     def _end(self, fault: Fault) -> None:
         if fault.is_over:
@@ -142,10 +164,10 @@ class Things:
         fault.is_over = True
         for thing in fault.things:
             thing.faults.remove(fault)
-            self._look_after(thing, self._world.chance.random() * (thing.check.every or RETRY))
+            self._look_after(thing, fault.chance.random() * (thing.check.every or RETRY))
         if fault.flaps_left and not self.is_calm:
             fault.flaps_left -= 1
-            pause = self._world.about(timedelta(minutes=3))
+            pause = self._world.about(timedelta(minutes=3), chance=fault.chance)
             self._world.after(pause, lambda: None if self.is_calm else self._start(fault))
 
     # looks
@@ -200,6 +222,17 @@ def severities(check: Check) -> list[Health]:
     return [health for health, is_named in named.items() if is_named] or [Health.CRIT]
 
 
+def rates_of(plan: Plan, now: datetime) -> Rates:
+    """How often each thing fails, by the priority that a failure of it alone would get."""
+    return {
+        (alert_key(check.id, target), health): classify(
+            plan, Case(health, check.id, target, plan.targets[target].service), now
+        ).priority
+        for check, target in _looked_at(plan)
+        for health in severities(check)
+    }
+
+
 def _looked_at(plan: Plan) -> Iterable[tuple[Check, str]]:
     """What runs by itself; checks of inspections only do not."""
     for check in plan.checks.values():
@@ -212,5 +245,5 @@ def _breaking(things: Things, thing: Thing, health: Health) -> Callable[[], None
     return lambda: things.breaks(thing, health)
 
 
-def _outage(things: Things, hit: list[Thing]) -> Callable[[], None]:
-    return lambda: things.outage(hit)
+def _outage(things: Things, service: str, hit: list[Thing]) -> Callable[[], None]:
+    return lambda: things.outage(service, hit)

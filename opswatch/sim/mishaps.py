@@ -20,12 +20,13 @@ class Fate:
     def __init__(self, world: World, numbers: Mishaps, on_restart: Callable[[], None]) -> None:
         self._world, self._numbers, self._on_restart = world, numbers, on_restart
         self._written = world.plan
+        self._chance, self._step_chance = world.stream("fate"), world.stream("steps")
         self.is_calm = False
 
     def begin(self) -> None:
         """Put them on the agenda."""
         world, numbers = self._world, self._numbers
-        world.every(numbers.crash_every, self._crash)
+        world.every(numbers.crash_every, self._crash, self._chance)
         world.every(numbers.clock_every, self._clock_is_set)
         world.every(numbers.reload_every, self._reload)
         if numbers.crash_every > NONE:
@@ -48,7 +49,7 @@ class Fate:
             return
         world.crashes()
         life = world.life
-        world.after(world.about(self._numbers.down_for), lambda: self._start_again(life))
+        world.after(world.about(self._numbers.down_for, chance=self._chance), lambda: self._start_again(life))
 
     def _start_again(self, life: int) -> None:
         if not self._world.is_up and life == self._world.life:
@@ -58,7 +59,7 @@ class Fate:
     def _dies(self, event: Event) -> bool:
         """Whether the daemon dies between deciding and committing."""
         world = self._world
-        if self.is_calm or not world.is_up or not world.may(self._numbers.dies_in_step):
+        if self.is_calm or not world.is_up or not world.may(self._numbers.dies_in_step, self._step_chance):
             return False
         self._crash()
         return True

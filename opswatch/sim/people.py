@@ -5,6 +5,8 @@ Each page that rings is noticed, or not, by itself. Who notices and finds that s
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -77,19 +79,24 @@ class Crowd:
     def __init__(self, world: World, things: Things, answers: Answers, arrangements: Arrangements) -> None:
         self._world, self._things, self._answers, self._arrangements = world, things, answers, arrangements
         self._away_until: dict[str, datetime] = {}
+        self._rung: Counter[tuple[str, int]] = Counter()  # how often each incident rang with each person
         self.is_calm = False
 
     def begin(self) -> None:
         """Put on the agenda what people do on their own account."""
         world, own = self._world, self._arrangements
         for person in world.plan.people.values():
-            world.every(self._answers.out_of_reach_every, lambda who=person.id: self._leaves(who))  # type: ignore[misc]
+            self._comes_and_goes(person.id)
         world.every(own.silence_every, self._silences)
         world.every(own.override_every, self._overrides)
         world.every(own.pause_every, self._pauses)
         world.every(own.report_every, self._reports)
         world.every(own.test_every, self._tests)
         world.every(own.meddle_every, self._meddles)
+
+    def _comes_and_goes(self, who: str) -> None:
+        chance = self._world.stream("away", who)
+        self._world.every(self._answers.out_of_reach_every, lambda: self._leaves(who, chance), chance)
 
     def everybody_looks(self) -> None:
         """The calm after the storm: whoever is here ends every quiet, and sees to what is open until nothing is."""
@@ -114,8 +121,17 @@ class Crowd:
         if person is None or page.test or self._away_until.get(person.id, rung.at) > rung.at:
             return
         habit = self.habit(person, page.contact, rung.at)
-        if self.is_calm or world.may(habit.probability):
-            world.after(world.about(habit.after, self._answers.spread), lambda: self._answers_page(rung))
+        chance = self._chance(person.id, page.incident)
+        if world.may(habit.probability, chance) or self.is_calm:
+            after = world.about(habit.after, self._answers.spread, chance)
+            world.after(after, lambda: self._answers_page(rung, chance))
+
+    def _chance(self, who: str, number: int) -> random.Random:
+        """How this person takes this ring: the same for the same fault, whatever roster calls them."""
+        incident = self._world.state.incidents.get(number)
+        cause = self._things.cause_of(incident) if incident is not None else number
+        self._rung[who, number] += 1
+        return self._world.stream("answer", who, cause, self._rung[who, number])
 
     def habit(self, person: Person, contact: str, at: datetime) -> Habit:
         """How this person answers by this way at that hour."""
@@ -125,7 +141,7 @@ class Crowd:
             return answers.night_loud if contact in answers.loud else answers.night
         return answers.work if part is Part.WORK else answers.evening
 
-    def _answers_page(self, rung: Rung) -> None:
+    def _answers_page(self, rung: Rung, luck: random.Random) -> None:
         page, world, answers = rung.page, self._world, self._answers
         incident = world.state.incidents.get(page.incident)
         if incident is None or incident.status is Status.RESOLVED or page.person not in world.plan.people:
@@ -139,30 +155,31 @@ class Crowd:
             return
         deeds: list[tuple[float, Command]] = [
             (answers.resolves_by_hand, Resolve(number, by=who)),
-            (answers.snoozes, Snooze(number, world.about(timedelta(minutes=30)), by=who)),
+            (answers.snoozes, Snooze(number, world.about(timedelta(minutes=30), chance=luck), by=who)),
             (answers.escalates, Escalate(number, by=who)),
             (answers.reassigns, Reassign(number, f"person:{self._anybody() or who}", by=who)),
         ]
-        chance = 1.0 if self.is_calm else world.chance.random()
+        chance = 1.0 if self.is_calm else luck.random()
         for share, command in deeds:
             if (chance := chance - share) < 0:
                 world.take(command)
                 return
-        self._takes(incident, who)
+        self._takes(incident, who, luck)
 
-    def _takes(self, incident: Incident, who: str) -> None:
+    def _takes(self, incident: Incident, who: str, luck: random.Random) -> None:
         world, answers = self._world, self._answers
         if world.take(Acknowledge(incident.number, by=who)) is None:
             return
-        if world.may(answers.notes):
+        if world.may(answers.notes, luck):
             world.take(Note(incident.number, "looking into it", by=who))
-        if self.is_calm or not world.may(answers.forgets):
+        if not world.may(answers.forgets, luck) or self.is_calm:
             self._mends_soon(incident, who)
 
     def _mends_soon(self, incident: Incident, who: str) -> None:
         world = self._world
         median = self._answers.repairs_after[incident.priority]
-        world.after(world.about(median, self._answers.spread), lambda: self._mends(incident.number, who))
+        chance = world.stream("repair", self._things.cause_of(incident))
+        world.after(world.about(median, self._answers.spread, chance), lambda: self._mends(incident.number, who))
 
     def _mends(self, number: int, who: str) -> None:
         """It is repaired; checks will see it. What no check watches is resolved by word."""
@@ -180,10 +197,11 @@ class Crowd:
 
     # on their own account
 
-    def _leaves(self, who: str) -> None:
+    def _leaves(self, who: str, chance: random.Random) -> None:
         world = self._world
+        away_for = world.about(self._answers.out_of_reach_for, chance=chance)
         if not self.is_calm:
-            self._away_until[who] = world.now + world.about(self._answers.out_of_reach_for)
+            self._away_until[who] = world.now + away_for
 
     def _anybody(self, role: Role = Role.RESPONDER) -> str | None:
         able = [person.id for person in self._world.plan.people.values() if person.role >= role]

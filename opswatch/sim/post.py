@@ -6,6 +6,7 @@ between sending and recording sends again, marked as a possible duplicate.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +48,7 @@ class Post:
     def __init__(self, world: World, numbers: Delivery, rings: Callable[[Rung], None]) -> None:
         self._world, self._numbers, self._rings = world, numbers, rings
         self.waiting: dict[str, Parcel] = {}
+        self._chances: dict[str, random.Random] = {}
         self.sent = self.twice = self.lost = self.failed = 0
         self.is_calm = False
         world.hears(Page, self._promised)
@@ -102,7 +104,8 @@ class Post:
         parcel.attempt += 1
         self.sent += 1
         self.twice += is_duplicate
-        chance = 1.0 if self.is_calm else world.chance.random()
+        luck = self._chance(parcel.page.person)
+        chance = 1.0 if self.is_calm else luck.random()
         numbers = self._numbers
         if (chance := chance - numbers.permanent) < 0:
             self._report(parcel, "the address does not exist", is_duplicate, permanent=True)
@@ -114,9 +117,15 @@ class Post:
             if is_lost:
                 self.lost += 1
             else:
-                delay = world.about(numbers.slow_by) if is_slow else ANSWERED_AFTER
+                delay = world.about(numbers.slow_by, chance=luck) if is_slow else ANSWERED_AFTER
                 world.after(delay, lambda: self._rings(Rung(parcel.page, world.now, is_duplicate)))
             self._report(parcel, None, is_duplicate)
+
+    def _chance(self, who: str) -> random.Random:
+        """The luck of what is sent to this person."""
+        if who not in self._chances:
+            self._chances[who] = self._world.stream("post", who)
+        return self._chances[who]
 
     def _report(self, parcel: Parcel, trouble: str | None, is_duplicate: bool, *, permanent: bool = False) -> None:
         """The vendor has answered; a daemon that died meanwhile never learns of it."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from opswatch.core.plan import Plan
 from opswatch.sim import laws
-from opswatch.sim.faults import Things
+from opswatch.sim.faults import Rates, Things
 from opswatch.sim.life import CALM, Delivery, Life
 from opswatch.sim.mishaps import Fate
 from opswatch.sim.people import Crowd
@@ -39,11 +39,13 @@ def simulate(
     *,
     life: Life = CALM,
     every_look: bool = False,
+    rates: Rates | None = None,
     on_progress: Callable[[datetime], None] | None = None,
 ) -> Run:
     """Live from `start` to `until` (UTC) by `plan`, everything decided by chance coming from `seed`; then stop the
-    faults and wait for calm. Raises LawBroken with what was broken, and when."""
-    story = Story(plan, seed, start, until, life=life, every_look=every_look)
+    faults and wait for calm. `rates` are how often things fail, where they are not this plan's own. Raises LawBroken
+    with what was broken, and when."""
+    story = Story(plan, seed, start, until, life=life, every_look=every_look, rates=rates)
     at = start
     while at < until:
         at = min(at + CHAPTER, until)
@@ -59,11 +61,19 @@ class Story:
     """A world with everything in it, wired together."""
 
     def __init__(
-        self, plan: Plan, seed: int, start: datetime, until: datetime, *, life: Life = CALM, every_look: bool = False
+        self,
+        plan: Plan,
+        seed: int,
+        start: datetime,
+        until: datetime,
+        *,
+        life: Life = CALM,
+        every_look: bool = False,
+        rates: Rates | None = None,
     ) -> None:
         self.world = world = self.makes_world(plan, seed, start, every_look)
         self.ledger = Ledger(world, until)
-        self.things = Things(world, life.failures)
+        self.things = Things(world, life.failures, rates)
         self.crowd = Crowd(world, self.things, life.answers, life.arrangements)
         self.post = self.makes_post(life.delivery)
         self.fate = Fate(world, life.mishaps, self._restarted)

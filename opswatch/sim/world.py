@@ -1,7 +1,8 @@
 """A seeded world above the core: time jumps from event to event, and each step is decided by the engine of the daemon.
 
-There is no store: the world owns the state and takes over what is decided. All chance comes from one
-`random.Random(seed)`, so that a seed tells the whole story again.
+There is no store: the world owns the state and takes over what is decided. All chance comes from the seed, so that a
+seed tells the whole story again; each thing and each person has a stream of its own, so that two configurations meet
+the same failures and the same people.
 """
 
 from __future__ import annotations
@@ -74,15 +75,15 @@ class World:
     def after(self, span: timedelta, action: Callable[[], None]) -> None:
         self.at(self.now + span, action)
 
-    def every(self, mean: timedelta, action: Callable[[], None]) -> None:
+    def every(self, mean: timedelta, action: Callable[[], None], chance: random.Random | None = None) -> None:
         """Again and again, at random: `mean` apart on average; never when it is zero."""
         if mean > timedelta(0):
 
             def happens() -> None:
                 action()
-                self.after(self.soon(mean), happens)
+                self.after(self.soon(mean, chance), happens)
 
-            self.after(self.soon(mean), happens)
+            self.after(self.soon(mean, chance), happens)
 
     def run(self, until: datetime) -> None:
         """Live on until that true instant. Raises LawBroken."""
@@ -103,16 +104,20 @@ class World:
 
     # chance
 
-    def soon(self, mean: timedelta) -> timedelta:
+    def stream(self, *names: object) -> random.Random:
+        """The chance of one thing: the same in every world of this seed, whatever else happens there."""
+        return random.Random("/".join(map(str, (self.seed, *names))))
+
+    def soon(self, mean: timedelta, chance: random.Random | None = None) -> timedelta:
         """A span until something that happens at random, `mean` apart."""
-        return mean * self.chance.expovariate(1.0)
+        return mean * (chance or self.chance).expovariate(1.0)
 
-    def about(self, median: timedelta, spread: float = 0.8) -> timedelta:
+    def about(self, median: timedelta, spread: float = 0.8, chance: random.Random | None = None) -> timedelta:
         """A duration that half of the time is shorter than `median`, and sometimes much longer."""
-        return median * math.exp(self.chance.gauss(0.0, spread))
+        return median * math.exp((chance or self.chance).gauss(0.0, spread))
 
-    def may(self, share: float) -> bool:
-        return self.chance.random() < share
+    def may(self, share: float, chance: random.Random | None = None) -> bool:
+        return (chance or self.chance).random() < share
 
     # the desk
 

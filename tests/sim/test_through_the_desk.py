@@ -54,7 +54,7 @@ def test_laws_hold_and_no_page_is_lost_however_often_the_daemon_dies(tmp_path, s
 
 def test_pages_that_a_dead_daemon_had_in_hand_ring_again_and_say_so(tmp_path):
     dying = replace(CRASHING, mishaps=replace(CRASHING.mishaps, crash_every=HOUR, dies_in_step=0.15))
-    story = lived(f"sqlite:{tmp_path / 'opswatch.db'}", 1, dying, span=timedelta(days=2))
+    story = lived(f"sqlite:{tmp_path / 'opswatch.db'}", 5, dying, span=timedelta(days=2))
     entries = [one.entry for one in story.world.store.timeline(kinds=["page_delivered"], limit=1_000_000)]
     assert story.post.twice > 0
     assert any(entry.facts.get("possible_duplicate") for entry in entries)
