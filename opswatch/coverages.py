@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from opswatch.core.coverage import AHEAD, Coverage, look
+from opswatch.core.coverage import AHEAD, Coverage, Finding, look
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
 from opswatch.core.state import Absence, Override
 from opswatch.desk import Desk
 from opswatch.stores import Store
+from opswatch.views import shift_json, utc
 
 CLOSED_AFTER = timedelta(days=14)  # failures longer ago say little about today
 _PAGE, _PAGES_MAX = 10_000, 10
@@ -64,3 +65,28 @@ def closed_ways(store: Store, now: datetime) -> frozenset[tuple[str, str]]:
             break
         after = entries[-1].position
     return frozenset(way for way, is_open in works.items() if not is_open)
+
+
+def coverage_json(coverage: Coverage) -> dict[str, object]:
+    """The format of `opswatch roster coverage --json`: instants in UTC, spans in seconds."""
+    return {
+        "roster": coverage.roster,
+        "from": utc(coverage.start),
+        "to": utc(coverage.end),
+        "gap_s": round(coverage.gap.total_seconds()),
+        "gaps": [{"start": utc(start), "end": utc(end)} for start, end in coverage.gaps],
+        "unreachable": list(coverage.unreachable),
+        "findings": [_finding_json(finding) for finding in coverage.findings],
+        "shifts": [shift_json(shift) for shift in coverage.shifts],
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, object]:
+    return {
+        **finding.facts(),
+        "start": utc(finding.start),
+        "end": utc(finding.end),
+        "people": list(finding.people),
+        "why": finding.why or None,
+        "also": finding.also or None,
+    }

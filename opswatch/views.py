@@ -23,6 +23,7 @@ from opswatch.stores import MessageRow as MessageRow  # Given out: a door names 
 from opswatch.stores import Store, Stored
 
 if TYPE_CHECKING:
+    from opswatch.core.coverage import Coverage
     from opswatch.core.review import Review
     from opswatch.dutylogs import DutyRow
     from opswatch.paperwork import PaperRow as PaperRow
@@ -388,6 +389,18 @@ class Views(Arranged):
     ) -> list[Stored]:
         """Entries in `[start, end)`, in order."""
         return self._store.timeline(start=start, end=end, kinds=kinds)
+
+    # the weeks ahead
+
+    def coverage(self, days: int = 30, roster: str | None = None) -> tuple[Coverage, ...]:
+        """What is wrong with the days ahead, per roster, and their shifts. Raises KeyError for an unknown roster."""
+        from opswatch.coverages import coverage, snapshot
+
+        if roster is not None and roster not in self.plan.rosters:
+            raise KeyError(roster)
+        self._desk.refresh()
+        found = coverage(snapshot(self._desk), self._store, self._now(), timedelta(days=days))
+        return tuple(one for one in found if roster in (None, one.roster))
 
     # duty logs
 

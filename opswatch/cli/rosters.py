@@ -8,6 +8,7 @@ from datetime import timedelta
 import click
 
 from opswatch.cli import times
+from opswatch.cli.coverage import coverage
 from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Command, Group, is_json
 from opswatch.cli.shown import print_json, print_table, say, styled
@@ -92,6 +93,9 @@ def show(roster: str, start: str, end: str | None, as_json: bool) -> int:
     ]
     print_table([f"FROM ({zone})", "TO", "ON CALL", "LAYER", "CHANGED BY"], rows)
     return DONE
+
+
+roster.add_command(coverage)
 
 
 def _names(people: Sequence[str]) -> str:

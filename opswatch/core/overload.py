@@ -131,10 +131,10 @@ def shared(ours: Sequence[Span], theirs: Sequence[Span]) -> Iterator[Span]:
 
 
 def _fortnights(plan: Plan, start: datetime, end: datetime) -> list[Span]:
-    """The fortnights from a Monday, on the clocks of the plan's zone, that begin before `end` and are not over: one for
-    every week, so that two weeks in a row are seen wherever they lie."""
+    """The fortnights from a Monday, on the clocks of the plan's zone, that began this week or begin before `end`: one
+    for every week, so that two weeks in a row are seen wherever they lie."""
     today = calendars.reading(start, plan.timezone).date()
-    monday = today - _DAY * today.weekday() - _WEEK
+    monday = today - _DAY * today.weekday()
     found: list[Span] = []
     while not found or found[-1][0] < end - _WEEK:
         found.append((_midnight(monday, plan.timezone), _midnight(monday + FORTNIGHT, plan.timezone)))

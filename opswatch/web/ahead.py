@@ -13,12 +13,16 @@ from fastapi.responses import HTMLResponse
 
 from opswatch import records
 from opswatch.core.roster import Shift
+from opswatch.render import roster_page
+from opswatch.render.coverage import sentence
 from opswatch.web.auth import READ
 from opswatch.web.door import Door
 from opswatch.web.pages import GET, NotFound
 from opswatch.web.words import Words
 
 AHEAD = timedelta(days=14)
+FINDINGS_SHOWN = 5  # of one roster; its calendar shows more
+SHIFTS_SHOWN = 60
 DOCUMENTS_MAX = 200
 DOCUMENT_BYTES_MAX = 1024 * 1024
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -34,6 +38,16 @@ class Line:
     when: str
     span: str
     layer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One roster. `findings` are (tone, what, sentence); `more` says how many are left out."""
+
+    roster: str
+    findings: list[tuple[str, str, str]]
+    more: str
+    lines: list[Line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,18 @@ def add_ahead(app: FastAPI, door: Door) -> None:
         words = door.words(request, caller.person)
         return door.page(request, "rosters", words, caller, rosters=list(_rosters(door, words)))
 
+    @app.api_route("/rosters/{roster}", methods=GET, include_in_schema=False)
+    def roster_calendar(request: Request, roster: str) -> HTMLResponse:
+        caller = door.admit(request, READ)
+        words = door.words(request, caller.person)
+        if roster not in door.plan.rosters:
+            raise NotFound("rosters.not_found", "rosters.not_found_text", roster=roster[:80])
+        asked = f"?lang={words.language}" if "lang" in request.query_params else ""
+        nav = [(f"← {words.say('rosters.title')}", f"/rosters{asked}")]
+        found = door.office.views.coverage(roster=roster)
+        html = roster_page.page(found, door.plan, language=words.language, at=door.now(), nav=nav)
+        return HTMLResponse(html, headers={"content-security-policy": roster_page.policy()})
+
     @app.api_route("/documents", methods=GET, include_in_schema=False)
     def documents(request: Request) -> HTMLResponse:
         caller = door.admit(request, READ)
@@ -73,12 +99,18 @@ def add_ahead(app: FastAPI, door: Door) -> None:
 # Rosters
 
 
-def _rosters(door: Door, words: Words) -> Iterator[tuple[str, list[Line]]]:
-    """Each roster with its shifts of the next two weeks, the running one first."""
+def _rosters(door: Door, words: Words) -> Iterator[Sheet]:
+    """Each roster with what is wrong with it, and its shifts of the next two weeks, the running one first."""
     now = door.now()
-    for roster in door.plan.rosters:
-        shifts = door.office.views.shifts(roster, now, now + AHEAD)
-        yield roster, [_line(words, shift, now) for shift in shifts]
+    for found in door.office.views.coverage():
+        shifts = [shift for shift in found.shifts if shift.start < now + AHEAD]
+        findings = [
+            (roster_page.tone(one.kind), words.word(f"coverage.kind_{one.kind}"), sentence(words, one.facts()))
+            for one in found.findings[:FINDINGS_SHOWN]
+        ]
+        left = len(found.findings) - FINDINGS_SHOWN
+        more = words.word("coverage.more", count=left) if left > 0 else ""
+        yield Sheet(found.roster, findings, more, [_line(words, shift, now) for shift in shifts[:SHIFTS_SHOWN]])
 
 
 def _line(words: Words, shift: Shift, now: datetime) -> Line:
