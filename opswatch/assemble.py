@@ -22,6 +22,7 @@ from opswatch.core.spans import say_span
 from opswatch.core.state import alert_key
 from opswatch.desk import Desk
 from opswatch.errors import ConfigError, OpswatchError, Problem, StoreUnavailable
+from opswatch.inbox import Inbox
 from opswatch.links import Links, key_of
 from opswatch.stores import Store, open_store
 from opswatch.views import Views
@@ -46,6 +47,7 @@ class Office:
     views: Views
     links: Links
     now: Callable[[], datetime]
+    inbox: Inbox
 
     @property
     def plan(self) -> Plan:
@@ -58,6 +60,7 @@ class Office:
 
     def close(self) -> None:
         """Save what checks remember, and let go of the store."""
+        self.inbox.close()
         self.desk.flush()
         self.store.close()
 
@@ -142,7 +145,7 @@ def _opened(loaded: Loaded, is_daemon: bool, now: Callable[[], datetime]) -> Off
         )
     desk = Desk(store, Engine(loaded.plan, linear_fullmatch()), now)
     links = Links(settings.public_url, key_of(settings.data_dir))
-    return Office(loaded, store, desk, Views(desk, store, now), links, now)
+    return Office(loaded, store, desk, Views(desk, store, now), links, now, Inbox(store, loaded.plan.node, now))
 
 
 @dataclass(frozen=True, slots=True)

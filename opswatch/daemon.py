@@ -27,6 +27,7 @@ from opswatch.loops.beat import Beat
 from opswatch.loops.checks import Checks, timed
 from opswatch.loops.coverage import CoverageWatch
 from opswatch.loops.deadlines import Deadlines, News
+from opswatch.loops.inbox import InboxLoop
 from opswatch.loops.inspections import Inspections
 from opswatch.loops.pages import Pages
 from opswatch.loops.reports import Records
@@ -60,6 +61,7 @@ class Daemon:
         self._loops: list[Loop] = [
             Deadlines(office.desk, office.now),
             News(office.desk, office.store),
+            InboxLoop(office.desk, office.store, office.inbox),
             self.pages,
             self.pages.reports,
             self.checks.overseer,
@@ -138,7 +140,7 @@ class Daemon:
         self.office.desk.nudge()
         self.checks.join(DRAIN_S / 2)
         self.pages.join(DRAIN_S)
-        for loop in (self.beat, self.records, self.reviews, self.coverage, self.inspections, *self._loops[:2]):
+        for loop in (self.beat, self.records, self.reviews, self.coverage, self.inspections, *self._loops[:3]):
             loop.join(2.0)
         in_force.forget(self.office.settings.data_dir)
         self.beat.say_stopped()

@@ -27,7 +27,7 @@ from opswatch.core.effects import (
 )
 from opswatch.core.engine import Decision, Engine
 from opswatch.core.events import AbsencesImported, Command, Event, Observed, StoreReturned
-from opswatch.core.state import Watch
+from opswatch.core.state import Posting, Watch
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.stores import Store
 
@@ -50,6 +50,7 @@ class Desk:
         self._now = now
         self._state = State()
         self._unsaved: dict[str, Watch | None] = {}
+        self._unsaved_postings: dict[str, Posting | None] = {}
         self._lock = _FairLock()
         self._moved = threading.Condition()
         self.version = 0  # grows with every committed change this desk knows of
@@ -73,12 +74,11 @@ class Desk:
 
     def apply_many(self, events: Sequence[Event]) -> tuple[tuple[Effect, ...], ...]:
         """Decide a batch on one view of the state and commit once: all of it or nothing."""
-        with self._lock.taken(first=any(isinstance(event, Command) for event in events)):
-            decision = self._decide_and_commit(events)
-        for effect in decision.effects:
-            if isinstance(effect, Recheck) and self.on_recheck is not None:
-                self.on_recheck(effect)
-        return decision.answers
+        return self._decide(events)[0].answers
+
+    def take(self, events: Sequence[Event]) -> bool:
+        """Likewise, for who needs no answers: whether anything had to be committed."""
+        return self._decide(events)[1]
 
     def answer(self, command: Command | AbsencesImported) -> Done | Refuse:
         """What a command is answered."""
@@ -91,7 +91,15 @@ class Desk:
             decision = self._engine.decide(self._state, (command,), self._now())
         return next(effect for effect in decision.effects if isinstance(effect, (Done, Refuse)))
 
-    def _decide_and_commit(self, events: Sequence[Event]) -> Decision:
+    def _decide(self, events: Sequence[Event]) -> tuple[Decision, bool]:
+        with self._lock.taken(first=any(isinstance(event, Command) for event in events)):
+            decision, written = self._decide_and_commit(events)
+        for effect in decision.effects:
+            if isinstance(effect, Recheck) and self.on_recheck is not None:
+                self.on_recheck(effect)
+        return decision, written
+
+    def _decide_and_commit(self, events: Sequence[Event]) -> tuple[Decision, bool]:
         for attempt in range(ATTEMPTS_MAX):
             try:
                 # Who lost the swap twice queues for the head instead of racing for it.
@@ -103,7 +111,7 @@ class Desk:
             self._keep(decision.changes, saved=written)
             if written:
                 self._has_moved()
-            return decision
+            return decision, written
         raise Conflict(f"the head moved at each of {ATTEMPTS_MAX} attempts")
 
     def _try(self, events: Sequence[Event]) -> tuple[Decision, bool]:
@@ -158,25 +166,44 @@ class Desk:
                 self._unsaved.pop(key, None)
             else:
                 self._unsaved[key] = watch
+        for key, posting in changes.postings.items():
+            if saved:
+                self._unsaved_postings.pop(key, None)
+            else:
+                self._unsaved_postings[key] = posting
 
     def flush(self) -> int:
-        """Save what checks remember, beside the head, in short batches; how many were saved. Raises StoreUnavailable.
+        """Save what checks and sources remember, beside the head, in short batches; how many were saved. Raises
+        StoreUnavailable.
 
         Nobody decides while a batch is on its way: it would bring back what a check remembered before it failed.
         """
         with self._lock.taken():
-            waiting = list(self._unsaved)
+            watches, postings = list(self._unsaved), list(self._unsaved_postings)
         saved = 0
-        for start in range(0, len(waiting), FLUSHED_AT_ONCE):
-            with self._lock.taken():
-                keys = waiting[start : start + FLUSHED_AT_ONCE]
-                batch = {key: self._unsaved[key] for key in keys if key in self._unsaved}
-                if batch:
-                    self._store.save_watches(batch)
-                for key in batch:
-                    del self._unsaved[key]
-            saved += len(batch)
+        for start in range(0, len(watches), FLUSHED_AT_ONCE):
+            saved += self._flush_watches(watches[start : start + FLUSHED_AT_ONCE])
+        for start in range(0, len(postings), FLUSHED_AT_ONCE):
+            saved += self._flush_postings(postings[start : start + FLUSHED_AT_ONCE])
         return saved
+
+    def _flush_watches(self, keys: Sequence[str]) -> int:
+        with self._lock.taken():
+            batch = {key: self._unsaved[key] for key in keys if key in self._unsaved}
+            if batch:
+                self._store.save_beside(Changes(watches=batch))
+            for key in batch:
+                del self._unsaved[key]
+        return len(batch)
+
+    def _flush_postings(self, keys: Sequence[str]) -> int:
+        with self._lock.taken():
+            batch = {key: self._unsaved_postings[key] for key in keys if key in self._unsaved_postings}
+            if batch:
+                self._store.save_beside(Changes(postings=batch))
+            for key in batch:
+                del self._unsaved_postings[key]
+        return len(batch)
 
     def reload(self, engine: Engine) -> None:
         """Decide by a new plan from now on; the state stays."""

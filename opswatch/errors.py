@@ -49,6 +49,22 @@ class Conflict(OpswatchError):
     """Another node moved the head first: look again, decide again."""
 
 
+class AlreadyTaken(OpswatchError):
+    """Another node has decided this batch of the inbox: leave it. Nothing was committed."""
+
+    def __init__(self, batch: str) -> None:
+        super().__init__(f"batch {batch} of the inbox was decided by another node")
+        self.batch = batch
+
+
+class Overloaded(OpswatchError):
+    """Nothing more can be accepted just now, or not safely: HTTP 503 with Retry-After."""
+
+    def __init__(self, reason: str, *, retry_after_s: float = 2.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 class StoreUnavailable(OpswatchError):
     """The store cannot be reached, is full or is locked. Command line exit 3, `/readyz` 503.
 

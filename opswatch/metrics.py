@@ -205,6 +205,23 @@ loop_last_turn_timestamp_seconds = Gauge(
     ("loop",),
 )
 loop_errors_total = Counter("opswatch_loop_errors_total", "Turns of a loop that failed; it went on.", ("loop",))
+inbox_accepted_alerts_total = Counter(
+    "opswatch_inbox_accepted_alerts_total", "Alerts of others that were accepted: stored, and answered.", ("source",)
+)
+inbox_decided_alerts_total = Counter(
+    "opswatch_inbox_decided_alerts_total",
+    "Accepted alerts that were decided; what was accepted and is not decided waits.",
+    ("source",),
+)
+inbox_refused_alerts_total = Counter(
+    "opswatch_inbox_refused_alerts_total",
+    "Alerts of others that were not accepted: invalid, overload (too many wait), store (nothing can be stored).",
+    ("source", "reason"),
+)
+inbox_alerts_pending = Gauge("opswatch_inbox_alerts_pending", "Accepted alerts that are not decided yet.")
+inbox_undecidable_alerts_total = Counter(
+    "opswatch_inbox_undecidable_alerts_total", "Accepted alerts that could not be decided, and were passed over."
+)
 config_stale = Gauge("opswatch_config_stale", "1 while the configuration on disk was refused and an older one runs.")
 config_loaded_timestamp_seconds = Gauge(
     "opswatch_config_loaded_timestamp_seconds", "When the running configuration was loaded (Unix time)."

@@ -150,6 +150,8 @@ def _build(
         calendars=calendars.named,
         digest=rules.digest(tables, names, timezone=zone),
         reopen_after=alerts.reopen_after,
+        resolve_timeout=alerts.resolve_timeout,
+        silent_close=alerts.silent_close,
         group_by=rules.group_by(tables, names, labels),
         group_window=grouping.window,
         storm_incidents=grouping.storm.incidents,

@@ -99,6 +99,16 @@ def reconcile(m: Moment, watch: Watch) -> None:
 WAITS_FOR_A_LOOK = frozenset({QuietReason.VANTAGE, QuietReason.UNREACHABLE, QuietReason.UPSTREAM})
 
 
+def fired(m: Moment, alert: Alert) -> None:
+    """Somebody else saw it fail: it is confirmed already, and is told like our own."""
+    announce(m, _put_fired(m, alert))
+
+
+def changed(m: Moment, alert: Alert, *, before: Health) -> None:
+    """Likewise: it is another way than it was."""
+    announce(m, _put_changed(m, alert, before))
+
+
 def _fired(m: Moment, watch: Watch) -> Alert:
     watch = replace(watch, episode=watch.episode + 1)
     m.draft.changes.watches[watch.key] = watch
@@ -117,6 +127,10 @@ def _fired(m: Moment, watch: Watch) -> Alert:
         priority=m.plan.checks[watch.check].on_unknown,
         why="",
     )
+    return _put_fired(m, alert)
+
+
+def _put_fired(m: Moment, alert: Alert) -> Alert:
     m.draft.put_alert(alert.key, alert)
     alert = classified(m, alert)
     m.record(
@@ -145,6 +159,10 @@ def _changed(m: Moment, alert: Alert, watch: Watch) -> Alert:
         # The looks that were asked for when it could be seen again are those that said this.
         asked_at=alert.asked_at if alert.reason in quiet.EXPLAINED and watch.reason not in quiet.EXPLAINED else None,
     )
+    return _put_changed(m, alert, before)
+
+
+def _put_changed(m: Moment, alert: Alert, before: Health) -> Alert:
     m.draft.put_alert(alert.key, alert)
     alert = classified(m, alert) if alert.health is not Health.OK else alert
     m.record(
@@ -174,17 +192,19 @@ def classified(m: Moment, alert: Alert) -> Alert:
 
 def case_of(m: Moment, alert: Alert) -> Case:
     """Everything the rules may ask about this alert."""
-    target = m.plan.targets.get(alert.target)
-    service = target.service if target else None
+    target = m.plan.targets.get(alert.fails_on or "")
+    service = alert.service if alert.is_external else target.service if target else None
     return Case(
         health=alert.health,
         check=alert.check,
-        target=alert.target,
+        target=alert.place,
         service=service,
+        source=alert.source,
         labels=labels_of_alert(m.plan, alert),
         failing=m.draft.failing(service) if service else 0,
         targets=len(m.targets_of(service)),
         lasting=m.now - alert.fired_at,
+        external=alert.labels.get("severity"),
     )
 
 

@@ -16,7 +16,10 @@ SPREAD_MAX = timedelta(seconds=30)
 
 
 def before_telling(m: Moment, alert: Alert) -> Alert:
-    """Ask for the looks that must come before this alert is told, once; the alert remembers when."""
+    """Ask for the looks that must come before this alert is told, once; the alert remembers when. What others
+    saw is theirs to look at again."""
+    if alert.is_external:
+        return alert
     if alert.announced is not alert.health:
         vantage.consider(m, alert.target)
     if alert.reason in quiet.EXPLAINED or alert.quiet is QuietReason.UPSTREAM:

@@ -9,7 +9,19 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from opswatch.core.model import Health, QuietReason, Status
-from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
+from opswatch.core.state import (
+    Absence,
+    Alert,
+    Cover,
+    Incident,
+    Override,
+    Paper,
+    Posting,
+    Risk,
+    Silence,
+    Standing,
+    Watch,
+)
 
 ARRANGED_KEPT = timedelta(days=400)
 """How long overrides and absences that are over stay: a year's report and a correction to it must still know who was
@@ -35,13 +47,14 @@ class Changes:
     risks: dict[int, Risk | None] = field(default_factory=dict)
     papers: dict[int, Paper | None] = field(default_factory=dict)  # by the incident they are about
     watches: dict[str, Watch | None] = field(default_factory=dict)
+    postings: dict[str, Posting | None] = field(default_factory=dict)
     standing: Standing | None = None
     started_at: datetime | None = None  # of this node; not kept in the store
     fresh_until: datetime | None = None  # when to look for checks that fell silent; not kept in the store
 
     @property
     def behind_head(self) -> bool:
-        """Whether something must be committed now; watches alone may wait for their batch."""
+        """Whether something must be committed now; watches and postings alone may wait for their batch."""
         arranged = self.silences, self.overrides, self.absences, self.covers
         return any((self.alerts, self.incidents, *arranged, self.risks, self.papers, self.standing))
 
@@ -70,10 +83,10 @@ class Deadlines(Generic[K]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: datetime) -> list[K]:
-        """Keys whose instant has come, earliest first. Changes nothing that matters."""
+    def due(self, now: datetime, limit: int = 1_000_000) -> list[K]:
+        """Keys whose instant has come (the first `limit` of them), earliest first. Changes nothing that matters."""
         taken: list[tuple[datetime, K]] = []
-        while (first := self.first()) is not None and first <= now:
+        while len(taken) < limit and (first := self.first()) is not None and first <= now:
             taken.append(heapq.heappop(self._heap))
         for entry in taken:
             heapq.heappush(self._heap, entry)
@@ -96,6 +109,7 @@ class State:
         self.risks: dict[int, Risk] = {}
         self.papers: dict[int, Paper] = {}
         self.watches: dict[str, Watch] = {}
+        self.postings: dict[str, Posting] = {}
         self.standing = Standing()
         self.started_at: datetime | None = None
         self.fresh_until: datetime | None = None
@@ -114,6 +128,7 @@ class State:
         self.absence_deadlines: Deadlines[int] = Deadlines()
         self.risk_deadlines: Deadlines[int] = Deadlines()
         self.paper_deadlines: Deadlines[int] = Deadlines()
+        self.posting_deadlines: Deadlines[str] = Deadlines()
 
     def apply(self, changes: Changes) -> None:
         """Take committed changes over."""
@@ -141,6 +156,9 @@ class State:
             self.paper_deadlines.set(number, paper.wake_at if paper else None)
         for key, watch in changes.watches.items():
             self._put_watch(key, watch)
+        for key, posting in changes.postings.items():
+            _put(self.postings, key, posting)
+            self.posting_deadlines.set(key, posting.wake_at if posting else None)
         self.standing = changes.standing or self.standing
         self.started_at = changes.started_at or self.started_at
         self.fresh_until = changes.fresh_until or self.fresh_until
@@ -162,6 +180,7 @@ class State:
             ("incident", self.incident_deadlines),
             ("paper", self.paper_deadlines),
             ("risk", self.risk_deadlines),
+            ("posting", self.posting_deadlines),
         )
         return [f"{kind} {key}" for kind, of_kind in deadlines for key in of_kind.due(now)]
 
@@ -174,14 +193,15 @@ class State:
         if alert is not None and alert.quiet is not None:
             self.held.setdefault(alert.quiet, set()).add(key)
         if alert is not None and before is None:
-            self.on_target.setdefault(alert.target, set()).add(key)
+            self.on_target.setdefault(alert.place, set()).add(key)
         elif alert is None and before is not None:
-            self.on_target[before.target].discard(key)
-            if not self.on_target[before.target]:
-                del self.on_target[before.target]
+            place = before.place
+            self.on_target[place].discard(key)
+            if not self.on_target[place]:
+                del self.on_target[place]
         for one, by in ((before, -1), (alert, 1)):
-            if one is not None and one.service is not None and one.health is Health.CRIT:
-                _count(self.crit.setdefault(one.service, {}), one.target, by)
+            if one is not None and one.service is not None and one.health is Health.CRIT and one.fails_on is not None:
+                _count(self.crit.setdefault(one.service, {}), one.fails_on, by)
 
     def _put_incident(self, number: int, incident: Incident | None) -> None:
         before = self.incidents.get(number)
@@ -296,6 +316,11 @@ class Draft:
             return self.changes.watches[key]
         return self.state.watches.get(key)
 
+    def posting(self, key: str) -> Posting | None:
+        if key in self.changes.postings:
+            return self.changes.postings[key]
+        return self.state.postings.get(key)
+
     def item_keys(self, check: str, target: str) -> set[str]:
         """Keys of the watches of one check on one target, this draft's included."""
         keys = set(self.state.items.get(f"{check}/{target}", ()))
@@ -312,10 +337,10 @@ class Draft:
     def put_alert(self, key: str, alert: Alert | None) -> None:
         """The alert as it will be; None when it leaves."""
         for one, by in ((self.alert(key), -1), (alert, 1)):
-            if one is not None and one.service is not None and one.health is Health.CRIT:
+            if one is not None and one.service is not None and one.health is Health.CRIT and one.fails_on is not None:
                 if one.service not in self._crit:
                     self._crit[one.service] = dict(self.state.crit.get(one.service, {}))
-                _count(self._crit[one.service], one.target, by)
+                _count(self._crit[one.service], one.fails_on, by)
         self.changes.alerts[key] = alert
 
     def failing(self, service: str) -> int:
@@ -331,7 +356,7 @@ class Draft:
     def alerts_on(self, target: str) -> list[Alert]:
         """The alerts of one target, this draft's included."""
         kept = [key for key in self.state.on_target.get(target, ()) if key not in self.changes.alerts]
-        new = [alert for alert in self.changes.alerts.values() if alert is not None and alert.target == target]
+        new = [alert for alert in self.changes.alerts.values() if alert is not None and alert.place == target]
         return [*(self.state.alerts[key] for key in sorted(kept)), *new]
 
     def put_incident(self, number: int, incident: Incident | None) -> None:

@@ -16,6 +16,17 @@ from opswatch.core.spans import say_span
 # SPEC 2: crit by tier; warn is one lower, never below P3; no service is tier 3.
 CRIT_BY_TIER: Mapping[int, Priority] = {1: Priority.P1, 2: Priority.P1, 3: Priority.P2, 4: Priority.P3}
 TIER_WITHOUT_SERVICE = 3
+# How bad others say it is: the label `severity`. What none of these names is as bad as what is critical.
+WARNINGS = frozenset({"warning", "warn", "minor", "average", "low", "moderate", "medium", "p2"})
+INFORMATION = frozenset({"info", "information", "informational", "notice", "debug", "none", "ok", "p3"})
+SILENT_SOURCE = "source"  # the `check` of the alert that says that a source is silent
+OUTRIGHT = {"p0": Priority.P0, "p1": Priority.P1, "p2": Priority.P2, "p3": Priority.P3}
+
+
+def external_health(severity: str) -> Health:
+    """What a severity label means: `page`, `critical`, and whatever we do not know, is crit."""
+    said = severity.lower()
+    return Health.WARN if said in WARNINGS or said in INFORMATION else Health.CRIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ def classify(plan: Plan, case: Case, now: datetime) -> Classified:
     for rule in plan.classify:
         if _rule_holds(plan, rule, case, now):
             return _because(rule.priority, f"rule {rule.index}", *_facts(plan, case, lasting=rule.lasting is not None))
-    check = plan.checks.get(case.check)
+    check = plan.checks.get(case.check) if case.source == "check" else None
     own = _own_word(check, case.health)
     if check is not None and own is not None:
         return _because(own, *_facts(plan, case), f"check {check.id} says so")
@@ -72,6 +83,14 @@ def _by_table(plan: Plan, case: Case) -> Classified:
     service = plan.services.get(case.service or "")
     tier = service.tier if service else TIER_WITHOUT_SERVICE
     base = CRIT_BY_TIER[tier]
+    if case.health is Health.UNKNOWN and case.source != "check":
+        # Its source fell silent: that makes nothing worse. That the source did is worth a look by day.
+        return _because(Priority.P2 if case.check == SILENT_SOURCE else Priority.P3, *_facts(plan, case))
+    said = (case.external or "").lower()
+    if said in OUTRIGHT:
+        return _because(OUTRIGHT[said], *_facts(plan, case))
+    if said in INFORMATION:
+        return _because(Priority.P3, *_facts(plan, case))
     if case.health is Health.WARN:
         return _because(Priority(min(base + 1, Priority.P3)), *_facts(plan, case))
     if tier == 1 and case.targets >= 2 and 2 * case.failing >= case.targets:

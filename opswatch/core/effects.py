@@ -122,6 +122,13 @@ class Postpone:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A batch of the inbox is decided: its row goes in the same transaction, or nothing does."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recheck:
     """Look again sooner than `every` says: confirming, or a parent came back."""
 
@@ -146,4 +153,4 @@ class Refuse:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-Effect = Record | Page | Update | Notice | Announce | Withdraw | Settle | Postpone | Recheck | Done | Refuse
+Effect = Record | Page | Update | Notice | Announce | Withdraw | Settle | Postpone | Taken | Recheck | Done | Refuse

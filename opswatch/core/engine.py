@@ -14,6 +14,7 @@ from opswatch.core import (
     commands,
     covers,
     escalation,
+    external,
     forewarning,
     freshness,
     held,
@@ -41,6 +42,7 @@ from opswatch.core.events import (
     NodeStarted,
     Observed,
     PlanReloaded,
+    Posted,
     ReceiptLost,
     RiskFound,
     RiskGone,
@@ -52,9 +54,13 @@ from opswatch.core.events import (
 from opswatch.core.matching import Fullmatch, fullmatch
 from opswatch.core.model import Status
 from opswatch.core.moment import Moment
+from opswatch.core.places import Places
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
 from opswatch.core.state import Incident
+
+EXPIRED_AT_ONCE = 256
+"""Alerts of others whose source fell silent, per tick: a whole source's are thousands, and people wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Engine:
         self.rosters = Rosters(plan)
         self._regex = regex
         self._watched = {check.id: frozenset(check.targets) for check in plan.checks.values()}
+        self._places = Places(plan)
         self._by_service: dict[str, tuple[str, ...]] = {}
         for target in plan.targets.values():
             if target.service is not None:
@@ -109,6 +116,7 @@ class Engine:
             state.absence_deadlines.first(),
             state.paper_deadlines.first(),
             state.risk_deadlines.first(),
+            state.posting_deadlines.first(),
             state.fresh_until,
             min((held.until for held in state.standing.held.values()), default=None),
         )
@@ -116,12 +124,14 @@ class Engine:
 
     def moment(self, draft: Draft, now: datetime) -> Moment:
         """One moment of deciding, or of asking what would be decided."""
-        return Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service)
+        return Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service, places_known=self._places)
 
     def _take(self, m: Moment, event: Event) -> None:
         match event:
             case Observed():
                 self._observed(m, event)
+            case Posted():
+                external.posted(m, event)
             case Inspected():
                 rounds.inspected(m, event)
             case Tick():
@@ -188,6 +198,10 @@ class Engine:
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
         if tick.only is None:
             freshness.look(m)
+        for key in state.posting_deadlines.due(m.now, EXPIRED_AT_ONCE):
+            posting = m.draft.posting(key) if tick.looks_at(f"posting {key}") else None
+            if posting is not None and posting.wake_at is not None and posting.wake_at <= m.now:
+                external.due(m, posting)
         for key in state.alert_deadlines.due(m.now):
             alert = m.draft.alert(key) if tick.looks_at(f"alert {key}") else None
             if alert is not None and alert.wake_at is not None and alert.wake_at <= m.now:
@@ -214,7 +228,7 @@ class Engine:
         m.record("reloaded")
         for alert in list(m.draft.alerts()):
             check = m.plan.checks.get(alert.check)
-            if check is None or alert.target not in check.targets:
+            if not alert.is_external and (check is None or alert.target not in check.targets):
                 alerts.clear(m, alert, "no longer checked", kind="check_removed")
         for watch in list(m.draft.state.watches.values()):
             check = m.plan.checks.get(watch.check)

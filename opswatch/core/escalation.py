@@ -51,7 +51,7 @@ def _route_holds(m: Moment, rule: Route, incident: Incident) -> bool:
         (rule.services is None or incident.service in rule.services)
         and (rule.teams is None or (service is not None and service.team in rule.teams))
         and (rule.checks is None or any(matches_glob(rule.checks, alert.check) for alert in alerts))
-        and (rule.targets is None or any(matches_glob(rule.targets, alert.target) for alert in alerts))
+        and (rule.targets is None or any(matches_glob(rule.targets, alert.place) for alert in alerts))
         and (rule.priorities is None or incident.priority in rule.priorities)
         and labels_hold(rule.labels, labels)
         and (rule.when is None or calendars.when_holds(rule.when, m.plan.calendars, incident.priority, m.now))

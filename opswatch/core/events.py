@@ -288,6 +288,35 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class PostedAlert:
+    """One alert as somebody else says it, already validated. Its labels are its identity; empty values are left out.
+
+    `resolved` is what the source says outright (a webhook's status); None: its `ends_at` says it. `starts_at` and
+    `ends_at` are by the source's clock.
+    """
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    generator_url: str = ""
+    resolved: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A source posted alerts, received at `at`. `source` is who posts: the id of its token or hook, else `prometheus`.
+    Label sets are compared within a `family`: both halves of a pair, whatever their tokens. `batch` names the row of
+    the inbox that it stands in; it leaves the inbox in the same commit."""
+
+    source: str
+    alerts: tuple[PostedAlert, ...]
+    at: datetime
+    batch: str = ""
+    family: str = "prometheus"
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """A run of an inspection is over and its report is kept. `counts` are lines by health, `changes` those that are
     new, worse, better or gone. `by` asked for it; None: it was due at `due_at`. `deliver` are `channel:ID`."""
@@ -491,6 +520,7 @@ class CoverageSeen:
 Event = (
     Command
     | Observed
+    | Posted
     | Inspected
     | Tick
     | NodeStarted

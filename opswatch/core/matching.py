@@ -74,5 +74,25 @@ def labels_of(plan: Plan, *, check: str, target: str, item: str = "", health: st
 
 
 def labels_of_alert(plan: Plan, alert: Alert) -> dict[str, str]:
-    """Likewise, for an alert as it is now."""
+    """Likewise, for an alert as it is now. What others posted keeps the labels it came with."""
+    if alert.is_external:
+        return _labels_of_posted(plan, alert)
     return labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+
+
+def _labels_of_posted(plan: Plan, alert: Alert) -> dict[str, str]:
+    target, service = plan.targets.get(alert.seen_as or ""), plan.services.get(alert.service or "")
+    labels: dict[str, str] = {}
+    for owner in (service, target):
+        labels.update(owner.labels if owner else {})
+    labels["check"], labels["target"] = alert.check, alert.place
+    labels["state"], labels["source"] = alert.health.value, alert.source
+    if service is not None:
+        labels["tier"] = str(service.tier)
+        labels["team"] = service.team or ""
+    if target is not None:
+        labels["kind"] = target.kind
+    labels.update(alert.labels)
+    if alert.service is not None:
+        labels["service"] = alert.service
+    return labels

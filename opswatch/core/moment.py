@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from opswatch.core.changes import Draft
 from opswatch.core.effects import Announce, Done, Effect, Entry, Notice, Page, Record, Refuse, Update
 from opswatch.core.matching import Fullmatch, fullmatch
+from opswatch.core.places import Places
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
 from opswatch.core.state import Alert
@@ -31,6 +32,14 @@ class Moment:
     by_service: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     ended: list[Alert] = field(default_factory=list)  # alerts that ended in this step: others may have waited for it
+    places_known: Places | None = None
+
+    @property
+    def places(self) -> Places:
+        """Where alerts of others belong in this plan."""
+        if self.places_known is None:
+            self.places_known = Places(self.plan)
+        return self.places_known
 
     def targets_of(self, service: str | None) -> tuple[str, ...]:
         """The ids of a service's targets."""

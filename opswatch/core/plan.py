@@ -324,6 +324,8 @@ class Plan:
     calendars: Mapping[str, DayCalendar] = field(default_factory=dict)
     digest: Digest = Digest()
     reopen_after: timedelta = timedelta(minutes=10)
+    resolve_timeout: timedelta = timedelta(minutes=5)  # of alerts of others that name no end
+    silent_close: timedelta = timedelta(hours=1)
     group_by: tuple[str, ...] = ("service",)
     group_window: timedelta = timedelta(minutes=30)
     storm_incidents: int = 10  # so many new ones within `storm_within`: further ones are folded; 0: never

@@ -41,9 +41,13 @@ def reasons(plan: Plan, draft: Draft, alert: Alert, now: datetime, regex: Fullma
     """All that keeps this alert from being told at `now`, what ends last first. That it flaps comes after anything
     else: it is what people are told instead."""
     ours = (
-        _cannot_see(plan, draft, alert, now),
-        _unreachable(plan, draft, alert, now),
-        _explained(plan, draft, alert, now),
+        ()  # Whether we can see does not matter for what others saw.
+        if alert.is_external
+        else (
+            _cannot_see(plan, draft, alert, now),
+            _unreachable(plan, draft, alert, now),
+            _explained(plan, draft, alert, now),
+        )
     )
     arranged = every_reason(plan, draft, labels_of_alert(plan, alert), now, regex)
     found = [*arranged, *(quiet for quiet in ours if quiet is not None)]

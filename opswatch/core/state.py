@@ -75,15 +75,62 @@ class Alert:
     flaps: int = 0  # how often it was told that it flaps, since it began to
     flapping_at: datetime | None = None  # when that is told again
     flapped: int = 0  # changes in the last 21 looks, when that was last told
+    # of others: `check` is its alertname, `target` what its labels name, `item` tells its label set from others
+    source: str = "check"  # or who posted it first: the id of a token or a hook, `prometheus`
+    labels: Mapping[str, str] = field(default_factory=dict)  # as posted
+    annotations: Mapping[str, str] = field(default_factory=dict)  # as people were told; the newest are its posting's
+    generator_url: str = ""
+    starts_at: datetime | None = None  # as its source says
+    seen_as: str | None = None  # the plan's target that its labels match
 
     @property
     def key(self) -> str:
         return alert_key(self.check, self.target, self.item)
 
+    @property
+    def is_external(self) -> bool:
+        """Whether others saw it: no check of ours will say that it is over."""
+        return self.source != "check"
+
+    @property
+    def fails_on(self) -> str | None:
+        """The plan's target that it is a failure of, where there is one."""
+        return self.seen_as if self.is_external else self.target
+
+    @property
+    def place(self) -> str:
+        """The target as the plan calls it, else as its labels do."""
+        return self.seen_as or self.target
+
 
 def alert_key(check: str, target: str, item: str = "") -> str:
     """The dedup key of SPEC 2.8, without the episode."""
     return f"{check}/{target}/{item}" if item else f"{check}/{target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What a source said last: of one alert (`key` is the alert's), or that it said anything (`source/ID`). Saved
+    beside the head, at most 5 s late. Instants are ours (when it was received), save what says "as the source said".
+
+    It outlives its alert for a while, so that what arrives late is known to be late, and episodes go on counting.
+    """
+
+    key: str
+    source: str
+    posted_at: datetime
+    wake_at: datetime | None = None  # when to look at it next: it expires, closes, or is forgotten
+    episode: int = 0
+    expires_at: datetime | None = None  # not posted again by then, nobody can tell how it is
+    is_timeout: bool = False  # its source named no end: `expires_at` is ours
+    starts_at: datetime | None = None  # the earliest the source said in this episode
+    ends_at: datetime | None = None  # as the source said last
+    ended_at: datetime | None = None  # resolved, as the source said
+    silent_since: datetime | None = None  # expired; of a source: it was silent, and posted again then
+    sentence: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    generator_url: str = ""
+    skew_s: float = 0.0  # how far the source's clock is from ours, as far as its instants betray it
 
 
 @dataclass(frozen=True, slots=True)

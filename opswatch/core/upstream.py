@@ -63,7 +63,7 @@ def _failed(draft: Draft, name: str) -> list[Alert]:
     """Its announced critical alerts, the most urgent first; a service's are those of its targets."""
     targets = dict.fromkeys([name, *draft.critical_targets(name)])
     alerts = [alert for target in targets for alert in draft.alerts_on(target)]
-    own = [alert for alert in alerts if name in (alert.target, alert.service)]
+    own = [alert for alert in alerts if name in (alert.place, alert.service)]
     failed = [one for one in own if one.health is Health.CRIT and one.announced is Health.CRIT]
     return sorted(failed, key=lambda alert: (alert.priority, alert.fired_at, alert.key))
 

@@ -180,4 +180,6 @@ def since(reader: Reader, start: datetime, now: datetime) -> str:
 
 
 def _where(alert: Alert) -> str:
+    if alert.is_external:  # Its item is a digest of its labels.
+        return alert.place or alert.check
     return f"{alert.target} {alert.item}" if alert.item and alert.item not in alert.sentence else alert.target

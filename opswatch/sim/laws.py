@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from opswatch.core import quiet
 from opswatch.core.changes import Draft, State
 from opswatch.core.effects import Entry, Page
-from opswatch.core.matching import labels_of, matchers_hold
+from opswatch.core.matching import labels_of_alert, matchers_hold
 from opswatch.core.model import Health, PageReason, Priority, Status
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Rosters
@@ -134,7 +134,7 @@ def quiet_has_a_reason(plan: Plan, state: State, now: datetime) -> list[str]:
     for alert in state.alerts.values():
         if alert.quiet is None:
             continue
-        labels = labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
+        labels = labels_of_alert(plan, alert)
         set_back = any(one.starts_at > now and matchers_hold(one.matchers, labels) for one in state.silences.values())
         if quiet.why_quiet(plan, Draft(state), labels, now) is None and not set_back:
             broken.append(f"{alert.key} is held back ({alert.quiet}), and nothing quiets it at {now}")

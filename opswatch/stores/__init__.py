@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Announce, Effect, Entry, Notice, Page, Update
 from opswatch.core.model import Secret, Verdict
-from opswatch.core.state import Incident, Paper, Risk, Watch
+from opswatch.core.state import Incident, Paper, Risk
 
 if TYPE_CHECKING:
     from opswatch.core.inspection import Report
     from opswatch.core.norms import Hour
+    from opswatch.stores.inbox import Batch, Waiting
     from opswatch.stores.inspections import RunRow
     from opswatch.stores.samples import Point
 
@@ -84,8 +85,31 @@ class Store(Protocol):
         quickly, send nothing: on PostgreSQL the head is taken away from who dawdles for 5 s (Conflict)."""
         ...
 
-    def save_watches(self, watches: Mapping[str, Watch | None]) -> None:
-        """What checks remember, beside the head, in short batches; None for what is gone."""
+    def save_beside(self, changes: Changes) -> None:
+        """What checks and sources remember (the watches and postings of `changes`), beside the head, in short batches;
+        None for what is gone."""
+        ...
+
+    def accept(self, batches: Sequence[Batch], node: str | None = None, lease_until: datetime | None = None) -> None:
+        """Alerts of others into the inbox, in one transaction: once it returns, they will be decided. With a `node`
+        they are claimed at once: it has them in memory."""
+        ...
+
+    def next_batches(self, node: str, now: datetime, lease: timedelta, limit: int) -> list[Batch]:
+        """Take the oldest batches of the inbox that no node decides, in the order they came. `commit` removes a batch
+        that its effects call `Taken`, or raises AlreadyTaken when another node was quicker."""
+        ...
+
+    def forget_batches(self, batches: Sequence[str]) -> None:
+        """Batches that were decided, and nothing followed from them."""
+        ...
+
+    def release_batches(self, node: str, now: datetime) -> int:
+        """For a node that comes up: the batches it had taken before it died are to be decided at once. How many."""
+        ...
+
+    def waiting(self) -> Waiting:
+        """What is accepted and not decided yet."""
         ...
 
     def claim(self, node: str, now: datetime, lease: timedelta, limit: int) -> list[Promise]:

@@ -181,6 +181,54 @@ SET document = excluded.document, writer = excluded.writer, left_at = NULL, chan
 -- watch_leave: its check or target is gone
 UPDATE watches SET left_at = :now, writer = :writer, changed_at_head = :version WHERE id = :id
 
+-- postings_kept: for a first load
+SELECT id, document, left_at FROM postings WHERE left_at IS NULL ORDER BY id
+
+-- postings_changed: for every later load; one's own are fresher in memory
+SELECT id, document, left_at FROM postings WHERE changed_at_head > :seen AND writer <> :writer ORDER BY id
+
+-- posting_save: new or changed
+INSERT INTO postings (id, document, writer, left_at, changed_at_head) VALUES (:id, :document, :writer, NULL, :version)
+ON CONFLICT (id) DO UPDATE
+SET document = excluded.document, writer = excluded.writer, left_at = NULL, changed_at_head = excluded.changed_at_head
+
+-- posting_leave: it is over for long
+UPDATE postings SET left_at = :now, writer = :writer, changed_at_head = :version WHERE id = :id
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- The inbox
+
+-- inbox_put: accepted
+INSERT INTO inbox (id, source, family, at, alerts, size, claimed_by, lease_until)
+VALUES (:id, :source, :family, :at, :alerts, :size, :node, :lease_until)
+
+-- inbox_put_body: what was accepted
+INSERT INTO inbox_bodies (id, body) VALUES (:id, :body)
+
+-- inbox_any: whether claiming is worth the write lock
+SELECT id FROM inbox WHERE lease_until IS NULL OR lease_until <= :now ORDER BY id LIMIT 1
+
+-- inbox_claim: the oldest; the conditions stand twice, as for messages
+WITH due AS MATERIALIZED (
+    SELECT id FROM inbox WHERE lease_until IS NULL OR lease_until <= :now ORDER BY id LIMIT :limit
+)
+UPDATE inbox SET claimed_by = :node, lease_until = :lease_until
+WHERE id IN (SELECT id FROM due) AND (lease_until IS NULL OR lease_until <= :now)
+RETURNING id, source, family, at, alerts,
+    (SELECT inbox_bodies.body FROM inbox_bodies WHERE inbox_bodies.id = inbox.id) AS body
+
+-- inbox_take: decided, in the same transaction
+DELETE FROM inbox WHERE id = :id
+
+-- inbox_take_body: likewise
+DELETE FROM inbox_bodies WHERE id = :id
+
+-- inbox_release: a node that comes up again
+UPDATE inbox SET lease_until = :now WHERE claimed_by = :node AND lease_until > :now
+
+-- inbox_waiting: how much is not decided
+SELECT COUNT(*) AS batches, SUM(alerts) AS alerts, SUM(size) AS size, MIN(at) AS oldest_at FROM inbox
+
 -- ---------------------------------------------------------------------------------------------------------------
 -- Promised messages
 
@@ -352,6 +400,9 @@ DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE left_at < :befor
 
 -- prune_watches: likewise
 DELETE FROM watches WHERE id IN (SELECT id FROM watches WHERE left_at < :before ORDER BY id LIMIT :limit)
+
+-- prune_postings: likewise
+DELETE FROM postings WHERE id IN (SELECT id FROM postings WHERE left_at < :before ORDER BY id LIMIT :limit)
 
 -- prune_messages: settled long ago; the timeline has their story
 DELETE FROM messages WHERE id IN (

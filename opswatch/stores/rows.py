@@ -9,7 +9,19 @@ from typing import Any, Generic, TypeVar
 
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Entry
-from opswatch.core.state import Absence, Alert, Cover, Incident, Override, Paper, Risk, Silence, Standing, Watch
+from opswatch.core.state import (
+    Absence,
+    Alert,
+    Cover,
+    Incident,
+    Override,
+    Paper,
+    Posting,
+    Risk,
+    Silence,
+    Standing,
+    Watch,
+)
 from opswatch.stores.codec import EPOCH, decode, decode_facts, encode, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Row, Session
 
@@ -46,6 +58,7 @@ COVERS = _Kind("cover", "covers", Cover)
 RISKS = _Kind("risk", "risks", Risk)
 PAPERS = _Kind("paper", "papers", Paper)
 WATCHES = _Kind("watch", "watches", Watch)
+POSTINGS = _Kind("posting", "postings", Posting)
 
 
 def write(session: Session, changes: Changes, version: int, writer: str, now: datetime) -> None:
@@ -59,14 +72,15 @@ def write(session: Session, changes: Changes, version: int, writer: str, now: da
     _write(session, COVERS, changes.covers, stamp)
     _write(session, RISKS, changes.risks, stamp)
     _write(session, PAPERS, changes.papers, stamp)
-    write_watches(session, changes.watches, version, writer, now)
+    write_beside(session, changes, version, writer, now)
 
 
-def write_watches(
-    session: Session, watches: Mapping[str, Watch | None], version: int, writer: str, now: datetime = EPOCH
-) -> None:
-    """Likewise, for what checks remember. Without `now`, rows of what left may be pruned at the next occasion."""
-    _write(session, WATCHES, watches, {"version": version, "now": to_us(now), "writer": writer})
+def write_beside(session: Session, changes: Changes, version: int, writer: str, now: datetime = EPOCH) -> None:
+    """Likewise, for what checks and sources remember. Without `now`, rows of what left may be pruned at the next
+    occasion."""
+    stamp: dict[str, object] = {"version": version, "now": to_us(now), "writer": writer}
+    _write(session, WATCHES, changes.watches, stamp)
+    _write(session, POSTINGS, changes.postings, stamp)
 
 
 def standing(changes: Changes) -> str | None:
@@ -97,8 +111,10 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.papers = _since(session, PAPERS, int, seen=seen)
     if seen < 0:
         changes.watches = _everything(session, WATCHES, from_column, {})
+        changes.postings = _everything(session, POSTINGS, from_column, {})
     else:  # Those that this node has changed but not saved yet are nowhere else: they are never taken away.
         changes.watches = _since(session, WATCHES, from_column, seen=seen, writer=writer)
+        changes.postings = _since(session, POSTINGS, from_column, seen=seen, writer=writer)
     return changes
 
 

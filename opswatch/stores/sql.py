@@ -12,15 +12,16 @@ from functools import partial
 from typing import TypeVar
 
 from opswatch.core.changes import Changes, State
-from opswatch.core.effects import Effect, Entry, Record
+from opswatch.core.effects import Effect, Entry, Record, Taken
 from opswatch.core.inspection import Report
 from opswatch.core.model import Verdict
 from opswatch.core.norms import Hour
-from opswatch.core.state import Incident, Paper, Risk, Watch
+from opswatch.core.state import Incident, Paper, Risk
 from opswatch.errors import Conflict, StoreUnavailable
-from opswatch.stores import MessageRow, Promise, Stored, inspections, migrate, outbox, retention, rollups, rows
+from opswatch.stores import MessageRow, Promise, Stored, inbox, inspections, migrate, outbox, retention, rollups, rows
 from opswatch.stores.codec import decode, decode_facts, encode_facts, from_column, from_us, to_column, to_us
 from opswatch.stores.database import Database, Row, Session
+from opswatch.stores.inbox import Batch, Waiting
 from opswatch.stores.inspections import RunRow
 from opswatch.stores.samples import KEPT, Point, Samples
 
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 NEVER = -1  # nothing loaded yet
 TRIES_MAX = 5  # for what is beside the head, when the database prefers another transaction
-WATCHES_PER_BATCH = 200  # a few milliseconds each: the head is held meanwhile
+BESIDE_PER_BATCH = 200  # a few milliseconds each: the head is held meanwhile
 HANDOUT_PAGE = 1_000
 BEGINNING, END = -(2**63), 2**63 - 1
 
@@ -103,7 +104,9 @@ class SqlStore:
         """One transaction: advance the head (compare-and-swap against what was loaded), save what changed, append the
         entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""
         entries = [effect.entry for effect in effects if isinstance(effect, Record)]
-        if not (entries or changes.behind_head or changes.watches or any(map(outbox.is_kept, effects))):
+        taken = [effect.batch for effect in effects if isinstance(effect, Taken)]
+        is_empty = not (entries or changes.behind_head or changes.watches or changes.postings)
+        if is_empty and not taken and not any(map(outbox.is_kept, effects)):
             return
         with self._owner:
             assert self._seen != NEVER, "commit without load: what was it decided on?"
@@ -112,6 +115,8 @@ class SqlStore:
                 rows.write(session, changes, self._seen + 1, self._writer, now)
                 _append(session, entries, position)
                 outbox.keep(session, effects, now)
+                for batch in taken:
+                    inbox.take(session, batch)
                 session.ring()
             self._seen += 1
 
@@ -125,11 +130,38 @@ class SqlStore:
         every 50 ms. For a thread of its own."""
         return self._database.wait(timeout_s, self.changed)
 
-    def save_watches(self, watches: Mapping[str, Watch | None]) -> None:
-        """What checks remember, beside the head, None for what is gone: in short batches."""
-        items = list(watches.items())
-        for start in range(0, len(items), WATCHES_PER_BATCH):
-            self._write(partial(self._save_watches, dict(items[start : start + WATCHES_PER_BATCH])))
+    def save_beside(self, changes: Changes) -> None:
+        """What checks and sources remember, beside the head, None for what is gone: in short batches."""
+        for batch in _in_batches(changes):
+            self._write(partial(self._save_beside, batch))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # The inbox
+
+    def accept(self, batches: Sequence[Batch], node: str | None = None, lease_until: datetime | None = None) -> None:
+        """Alerts of others: they have our word once this returns. One transaction for all of them. With a `node` they
+        are claimed at once: it has them in memory."""
+        self._write(lambda session: inbox.put(session, batches, node, lease_until))
+
+    def next_batches(self, node: str, now: datetime, lease: timedelta, limit: int) -> list[Batch]:
+        """The oldest batches that no node decides, in the order they came; this node's until the lease runs out."""
+        with self._asking() as session:
+            if not session.rows("inbox_any", now=to_us(now)):
+                return []
+        return self._write(lambda session: inbox.claim(session, node, now, lease, limit))
+
+    def forget_batches(self, batches: Sequence[str]) -> None:
+        """Decided, and nothing followed from it."""
+        self._write(lambda session: inbox.forget(session, batches))
+
+    def release_batches(self, node: str, now: datetime) -> int:
+        """For a node that comes up: what it had claimed before it died is to be decided at once."""
+        return self._write(lambda session: inbox.release(session, node, now))
+
+    def waiting(self) -> Waiting:
+        """What is accepted and not decided yet."""
+        with self._asking() as session:
+            return inbox.waiting(session)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Promised messages
@@ -396,11 +428,11 @@ class SqlStore:
             raise Conflict(f"{self._database.place}: the head has moved on from {self._seen}")
         return int(moved[0]["position"]) - entries
 
-    def _save_watches(self, batch: Mapping[str, Watch | None], session: Session) -> None:
+    def _save_beside(self, batch: Changes, session: Session) -> None:
         """Holding the head, so that no node can load past the version these rows carry before it can see them."""
         session.run("head_touch")
         version = session.rows("head_version")[0]["version"] + 1
-        rows.write_watches(session, batch, version, self._writer)
+        rows.write_beside(session, batch, version, self._writer)
 
     @contextmanager
     def _asking(self) -> Iterator[Session]:
@@ -460,3 +492,10 @@ def _append(session: Session, entries: Sequence[Entry], position: int) -> None:
 
 def _stored(row: Row) -> Stored:
     return Stored(row["position"], rows.entry_of(row))
+
+
+def _in_batches(changes: Changes) -> Iterator[Changes]:
+    watches, postings = list(changes.watches.items()), list(changes.postings.items())
+    for start in range(0, max(len(watches), len(postings)), BESIDE_PER_BATCH):
+        end = start + BESIDE_PER_BATCH
+        yield Changes(watches=dict(watches[start:end]), postings=dict(postings[start:end]))

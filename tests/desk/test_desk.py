@@ -96,14 +96,14 @@ def test_a_slow_save_never_brings_back_what_a_check_remembered_before_it_failed(
     store.migrate()
     desk = a_desk(store, clock)
     recovers(desk, clock)
-    save, failing = store.save_watches, threading.Thread(target=fails, args=(desk, clock))
+    save, failing = store.save_beside, threading.Thread(target=fails, args=(desk, clock))
 
     def slowly(batch):
         failing.start()
         failing.join(0.2)  # It may get in between, or wait until the batch is saved.
         save(batch)
 
-    monkeypatch.setattr(store, "save_watches", slowly)
+    monkeypatch.setattr(store, "save_beside", slowly)
     desk.flush()
     failing.join()
     store.close()
@@ -118,7 +118,7 @@ def test_a_save_that_failed_is_tried_again_with_what_is_true_by_then(store, cloc
     desk = a_desk(store, clock)
     recovers(desk, clock)
     with monkeypatch.context() as broken:
-        broken.setattr(store, "save_watches", unavailable)
+        broken.setattr(store, "save_beside", unavailable)
         with pytest.raises(StoreUnavailable):
             desk.flush()
     fails(desk, clock)  # Committed with what the check remembers now.

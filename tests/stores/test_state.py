@@ -158,19 +158,19 @@ def test_single_facts_stay_when_a_commit_does_not_name_them(store: Store):
 def test_watches_are_saved_beside_the_head_and_found_after_a_restart(store: Store, other: Store):
     state = loaded(store)
     many = {f"disk-space/host-{n}": watch(f"host-{n}", bad=n) for n in range(450)}
-    store.save_watches(many)
+    store.save_beside(Changes(watches=many))
     assert not store.changed(), "the head did not move: nobody needs to wake"
     assert loaded(other).watches == many
-    store.save_watches({"disk-space/host-3": None})
+    store.save_beside(Changes(watches={"disk-space/host-3": None}))
     assert "disk-space/host-3" not in loaded(other).watches
     assert not store.load(state)
 
 
 def test_a_node_keeps_its_own_watches_and_learns_those_of_others(store: Store, other: Store):
     mine, theirs = loaded(store), loaded(other)
-    store.save_watches({"disk-space/a": watch("a", bad=1)})
+    store.save_beside(Changes(watches={"disk-space/a": watch("a", bad=1)}))
     mine.apply(Changes(watches={"disk-space/a": watch("a", bad=2)}))  # fresher, not saved yet
-    other.save_watches({"disk-space/b": watch("b", bad=7)})
+    other.save_beside(Changes(watches={"disk-space/b": watch("b", bad=7)}))
     commit(other, theirs, Changes(incidents={1: incident()}))
     assert store.load(mine)
     assert mine.watches["disk-space/a"].bad == 2

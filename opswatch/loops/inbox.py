@@ -1,0 +1,83 @@
+"""Decides what is in the inbox: the oldest first, some at a time, people's commands in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opswatch import logs, metrics
+from opswatch.clock import monotonic_s
+from opswatch.core.events import Posted
+from opswatch.desk import Desk
+from opswatch.errors import AlreadyTaken, OpswatchError
+from opswatch.inbox import Arrived, Inbox
+from opswatch.loops import Loop
+from opswatch.posts import ALERTS_PER_BATCH
+from opswatch.stores import Store
+
+log = logs.get("loops.inbox")
+
+TOGETHER_MAX = ALERTS_PER_BATCH  # alerts decided in one commit: some 20 ms, which is what a person waits at most
+NAP_S = 0.5
+STORE_LOOK_S = 5.0  # how often to look for what other nodes have left behind
+
+
+class InboxLoop(Loop):
+    """A batch leaves the inbox in the commit that decides it, so that each is decided once, through any crash."""
+
+    name = "inbox"
+
+    def __init__(self, desk: Desk, store: Store, inbox: Inbox) -> None:
+        super().__init__()
+        self._desk, self._store, self._inbox = desk, store, inbox
+        self._looked_s = monotonic_s()
+        self._is_first = True
+
+    def turn(self) -> None:
+        if self._is_first:
+            self._inbox.release()
+            self._is_first = False
+        if monotonic_s() - self._looked_s > STORE_LOOK_S:
+            self._looked_s = monotonic_s()
+            self._inbox.look_into_store()
+        arrived = self._inbox.next(TOGETHER_MAX)
+        if not arrived:
+            self._inbox.wait(NAP_S)
+            return
+        try:
+            self.decide(arrived)
+        except OpswatchError:
+            self._inbox.put_back(arrived)
+            raise
+
+    def decide(self, arrived: Sequence[Arrived]) -> None:
+        """Decide these batches, and let them go."""
+        try:
+            committed = self._desk.take([one.posted for one in arrived])
+        except AlreadyTaken as gone:
+            others = [one for one in arrived if one.batch.id != gone.batch]
+            self._inbox.decided([one for one in arrived if one.batch.id == gone.batch])
+            if others:
+                self.decide(others)
+            return
+        except OpswatchError:
+            raise
+        except Exception:
+            log.exception("alerts of others cannot be decided together: one by one", batches=len(arrived))
+            for one in arrived:
+                self._one_by_one(one)
+            committed = False
+        if not committed:
+            self._store.forget_batches([one.batch.id for one in arrived])
+        self._inbox.decided(arrived)
+
+    def _one_by_one(self, arrived: Arrived) -> None:
+        """A mistake of ours over one alert must not cost the others their page, nor hold up the inbox."""
+        whole = arrived.posted
+        for alert in whole.alerts:
+            try:
+                self._desk.take([Posted(whole.source, (alert,), whole.at, family=whole.family)])
+            except OpswatchError:
+                raise
+            except Exception:
+                metrics.inbox_undecidable_alerts_total.inc()
+                log.exception("an alert cannot be decided, and is passed over", alertname=alert.labels.get("alertname"))
