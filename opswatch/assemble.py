@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,6 +156,7 @@ class Examined:
     lints: list[Problem]
     stored: list[Problem]
     not_asked: str = ""
+    leaving: list[Problem] = field(default_factory=list)  # whom the store puts on call, and the file does not know
 
 
 def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking: bool = True) -> Examined:
@@ -174,7 +175,8 @@ def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking:
             not_asked = str(trouble)
     overrides, silences = list(state.overrides.values()), list(state.silences.values())
     stored = config.check_stored(loaded, overrides, silences, state.risks.values(), state.papers.values())
-    return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked)
+    leaving = config.check_leaving(loaded, overrides, state.absences.values(), now())
+    return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked, leaving)
 
 
 def migrate(path: Path, now: Callable[[], datetime] = clock.now) -> list[str]:
@@ -289,6 +291,13 @@ def check_stored(office: Office) -> list[Problem]:
         overrides, silences = list(state.overrides.values()), list(state.silences.values())
         risks, papers = list(state.risks.values()), list(state.papers.values())
     return config.check_stored(office.loaded, overrides, silences, risks, papers)
+
+
+def check_leaving(office: Office, loaded: Loaded) -> list[Problem]:
+    """Whom overrides and absences name, and `loaded` does not know: it would leave their shifts to nobody."""
+    with office.desk.looking() as (state, _):
+        overrides, absences = list(state.overrides.values()), list(state.absences.values())
+    return config.check_leaving(loaded, overrides, absences, office.now())
 
 
 def linear_fullmatch() -> Fullmatch:

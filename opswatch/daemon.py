@@ -155,6 +155,8 @@ class Daemon:
             systemd.notify("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic_s() * 1_000_000)}")
             try:
                 loaded = config.load(self._path, plugins.Lookup(), now=self.office.now())
+                if leaving := assemble.check_leaving(self.office, loaded):
+                    raise ConfigError(leaving)
                 self._take(loaded)
             except ConfigError as refused:
                 self._refused = [str(problem) for problem in refused.problems]
@@ -234,7 +236,8 @@ class Daemon:
         return seen[0] if seen else None
 
     def _say_what_is_stored(self) -> None:
-        for problem in assemble.check_stored(self.office):
+        # At the start too nobody's shifts are only told: a pager that does not start pages nobody at all.
+        for problem in [*assemble.check_leaving(self.office, self._loaded), *assemble.check_stored(self.office)]:
             log.warning("stored before, unknown now", problem=str(problem))
 
 

@@ -25,7 +25,8 @@ def config() -> None:
 @config.command("check")
 @is_json
 def check(as_json: bool) -> int:
-    """Read everything as the daemon would. Mistakes: all of them, each with its place, and exit 2. What is allowed and
+    """Read everything as the daemon would. Mistakes: all of them, each with its place, and exit 2; so is somebody
+    unknown in a stored override or absence that is not over, with their next five shifts. What is allowed and
     probably not meant (a level nobody reaches, a gap in a roster, names the store holds that nobody bears) is listed,
     and is no mistake."""
     from opswatch import assemble
@@ -34,6 +35,8 @@ def check(as_json: bool) -> int:
     try:
         with in_words():
             examined = assemble.examine(path)
+            if examined.leaving:
+                raise ConfigError(examined.leaving)
     except ConfigError as refused:
         if not as_json:
             raise

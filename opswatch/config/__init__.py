@@ -24,7 +24,7 @@ from opswatch.config.settings import (
     TokenSettings,
     WebSettings,
 )
-from opswatch.core.state import Override, Paper, Risk, Silence
+from opswatch.core.state import Absence, Override, Paper, Risk, Silence
 from opswatch.errors import Problem
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Settings",
     "TokenSettings",
     "WebSettings",
+    "check_leaving",
     "check_stored",
     "fingerprint",
     "lint",
@@ -62,11 +63,21 @@ def check_stored(
     risks: Iterable[Risk] = (),
     papers: Iterable[Paper] = (),
 ) -> list[Problem]:
-    """What the store holds that this configuration no longer knows: people and rosters of overrides, owners of
-    silences, risks and post-mortems."""
+    """What the store holds that this configuration no longer knows: rosters of overrides, owners of silences, risks and
+    post-mortems. It goes on all the same; people in overrides and absences are `check_leaving`'s."""
     from opswatch.config.stored import check
 
     return check(loaded, overrides, silences, risks, papers)
+
+
+def check_leaving(
+    loaded: Loaded, overrides: Iterable[Override], absences: Iterable[Absence], now: datetime
+) -> list[Problem]:
+    """People in overrides and absences that are not over, whom this configuration no longer knows: it is refused, and
+    their next five shifts are listed."""
+    from opswatch.config.leaving import check
+
+    return check(loaded.plan, tuple(overrides), absences, now)
 
 
 def show(loaded: Loaded) -> dict[str, object]:

@@ -21,19 +21,19 @@ def check(
     risks: Iterable[Risk] = (),
     papers: Iterable[Paper] = (),
 ) -> list[Problem]:
-    """A problem for each name in a stored override or silence, and for each owner of a risk or a post-mortem, that
-    nobody bears any more. They have no line: the command that repairs them is in the words."""
+    """A problem for each roster of a stored override, and each owner of a silence, a risk or a post-mortem, that nobody
+    bears any more. They have no line: the command that repairs them is in the words. People who stand in overrides and
+    absences are `config.leaving`'s."""
     plan, found = loaded.plan, []
     for override in overrides:
         where = f"override {override.id}"
         repair = f"`opswatch override remove {override.id}` ends it"
         if override.roster not in plan.rosters:
-            found.append(_problem(where, override.roster, "roster", plan.rosters, repair))
-        found += [_problem(where, name, "person", plan.people, repair) for name in _unknown(override, plan.people)]
+            found.append(problem(where, override.roster, "roster", plan.rosters, repair))
     for silence in silences:
         if silence.owner not in plan.people:
             repair = f"`opswatch silence expire {silence.id}` ends it"
-            found.append(_problem(f"silence {silence.id}", silence.owner, "person", plan.people, repair))
+            found.append(problem(f"silence {silence.id}", silence.owner, "person", plan.people, repair))
     owned = [
         (f"risk {risk.id}", risk.owner, f"`opswatch risk assign {risk.id} --owner PERSON` gives it to another")
         for risk in risks
@@ -50,16 +50,12 @@ def check(
     ]
     for where, owner, repair in owned:
         if owner is not None and not is_known(plan, owner):
-            found.append(_problem(where, owner, "person or team", plan.people, repair))
+            found.append(problem(where, owner, "person or team", plan.people, repair))
     return found
 
 
-def _unknown(override: Override, known: Iterable[str]) -> list[str]:
-    named = [override.remove, override.add, *(name for _, _, people in override.shifts or () for name in people)]
-    return [name for name in dict.fromkeys(named) if name is not None and name not in set(known)]
-
-
-def _problem(where: str, name: str, what: str, known: Iterable[str], repair: str) -> Problem:
+def problem(where: str, name: str, what: str, known: Iterable[str], repair: str) -> Problem:
+    """Something stored names somebody or something that this configuration does not have."""
     names = list(known)
     return Problem(
         file=STORE,

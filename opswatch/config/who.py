@@ -15,7 +15,7 @@ from opswatch.config.tables import Entry, Tables
 from opswatch.core.model import Priority, Role
 from opswatch.core.plan import Layer, NotifyStep, Person, Plan, Pool, Roster
 from opswatch.core.reach import rules_of
-from opswatch.core.roster import Rosters, layer_problems
+from opswatch.core.roster import Rosters, Shift, layer_problems
 from opswatch.errors import PluginNotFound
 
 # Contacts that later releases carry: accepted today, with a warning, and not counted on.
@@ -251,11 +251,13 @@ def _their_shifts(person: str, roster: Roster, calendars: windows.Calendars, now
     begins = min(layer.starts for layer in roster.layers).replace(tzinfo=UTC)
     resolver = Rosters(Plan(rosters={roster.id: roster}, calendars=calendars.named))
     shifts = resolver.next_shifts_of(person, roster.id, (), now or begins, SHIFTS_LISTED)
-    if not shifts:
-        return ""
-    return "; shifts that would be nobody's: " + ", ".join(
-        f"{shift.start:%Y-%m-%d %H:%M} to {shift.end:%Y-%m-%d %H:%M} UTC" for shift in shifts
-    )
+    return nobodys(shifts)
+
+
+def nobodys(shifts: Iterable[Shift]) -> str:
+    """`; shifts that would be nobody's: …`, so that it can be seen who must be found for what; empty without any."""
+    said = [f"{shift.start:%Y-%m-%d %H:%M} to {shift.end:%Y-%m-%d %H:%M} UTC" for shift in shifts]
+    return "; shifts that would be nobody's: " + ", ".join(said) if said else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------

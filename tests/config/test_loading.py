@@ -10,8 +10,7 @@ import pytest
 from opswatch import config
 from opswatch.core.model import Health, Priority
 from opswatch.core.plan import Limit, NotifyStep
-from opswatch.core.state import Override, Silence
-from tests.config.site import NOW, Site
+from tests.config.site import Site
 
 HOST = '[[target]]\nid = "this-host"\nkind = "host"\n'
 CHEN = '[[person]]\nid = "chen"\nrole = "admin"\ncontact = { webhook = "http://127.0.0.1/chen" }\n'
@@ -235,25 +234,3 @@ def test_the_fingerprint_tells_that_what_is_on_disk_is_not_what_is_loaded(tmp_pa
         before = config.fingerprint(site.path)
         change()
         assert config.fingerprint(site.path) not in (before, loaded.fingerprint)
-
-
-def test_stored_overrides_and_silences_of_people_who_left_are_told(tmp_path: Path):
-    roster = '[[roster]]\nid = "r"\n[[roster.layer]]\nid = "l"\nparticipants = [["chen"]]\n'
-    roster += 'turn = "1 week"\nstarts = 2026-01-05\n'
-    loaded = Site(tmp_path).writes(CHEN + roster).loads()
-    later = NOW + timedelta(days=1)
-    overrides = [
-        Override(1, "r", NOW, later, remove="chen", add="cheng"),
-        Override(2, "gone", NOW, later, add="chen"),
-        Override(3, "r", NOW, later, shifts=((NOW, later, ("chen", "ana")),)),
-        Override(4, "r", NOW, later, add="chen"),
-    ]
-    silences = [Silence(7, (("check", "=", "x"),), NOW, later, "bo", "why")]
-    problems = config.check_stored(loaded, overrides, silences)
-    assert [(p.where, p.seen) for p in problems] == [
-        ("override 1", '"cheng"'),
-        ("override 2", '"gone"'),
-        ("override 3", '"ana"'),
-        ("silence 7", '"bo"'),
-    ]
-    assert problems[0].suggestion == "chen"

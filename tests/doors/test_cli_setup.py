@@ -134,8 +134,11 @@ def test_config_check_asks_the_store_about_people_who_left(terminal: Terminal):
         office.desk.apply(AddOverride("primary", start, start + timedelta(days=1), add="bo", by="lead"))
     terminal.writes(CONFIG.replace('"bo"', '"bea"'))
     said = terminal.says("config", "check")
-    assert said.code == 0
-    assert "opswatch override remove 1" in said.out
+    assert said.code == 2
+    assert "opswatch override remove 1" in said.err
+    assert "shifts that would be nobody's" in said.err
+    [problem] = terminal.says("config", "check", "--json").json["problems"]
+    assert (problem["where"], problem["seen"]) == ("override 1", '"bo"')
 
 
 def test_config_check_makes_no_store(terminal: Terminal):
