@@ -5,16 +5,19 @@ Only the snapshot is taken under the desk's lock; the work is done beside it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from opswatch.core.coverage import AHEAD, Coverage, Finding, look
+from opswatch.core.effects import Entry
+from opswatch.core.fairness import Proposal, Share, propose, shares
 from opswatch.core.plan import Plan
-from opswatch.core.roster import Rosters
+from opswatch.core.roster import Rosters, Shift
 from opswatch.core.state import Absence, Override
 from opswatch.desk import Desk
 from opswatch.stores import Store
-from opswatch.views import shift_json, utc
+from opswatch.views import utc
 
 CLOSED_AFTER = timedelta(days=14)  # failures longer ago say little about today
 _PAGE, _PAGES_MAX = 10_000, 10
@@ -34,6 +37,65 @@ class Snapshot:
         return other is not None and (
             self.plan is other.plan and self.overrides == other.overrides and self.absences == other.absences
         )
+
+
+class Ahead:
+    """Questions about the weeks ahead of one desk; asked beside its lock. KeyError for an unknown roster."""
+
+    def __init__(self, desk: Desk, store: Store, now: Callable[[], datetime]) -> None:
+        self._desk, self._store, self._now = desk, store, now
+
+    def coverage(self, days: int = 30, roster: str | None = None) -> tuple[Coverage, ...]:
+        """What is wrong with the days ahead, per roster, and their shifts."""
+        taken = self._taken(roster)
+        found = coverage(taken, self._store, self._now(), timedelta(days=days))
+        return tuple(one for one in found if roster in (None, one.roster))
+
+    def fairness(
+        self, start: datetime, end: datetime, *, roster: str | None = None, team: str | None = None
+    ) -> tuple[Share, ...]:
+        """What duty costs each person in [start, end), past or ahead: of one roster, or of one team's people."""
+        taken = self._taken(roster)
+        entries: list[Entry] = []
+        after = 0
+        while start < self._now():
+            some = self._store.timeline(start=start, end=end, kinds=("page_promised",), after=after, limit=_PAGE)
+            entries += [stored.entry for stored in some]
+            if len(some) < _PAGE:
+                break
+            after = some[-1].position
+        only, people = _chosen(taken.plan, roster, team)
+        return shares(
+            taken.plan, taken.rosters, taken.overrides, (start, end), only=only, people=people, entries=entries
+        )
+
+    def fair_swaps(
+        self, start: datetime, end: datetime, *, roster: str | None = None, team: str | None = None
+    ) -> Proposal:
+        """Swaps of shifts in [start, end), which is ahead, that even out what duty costs."""
+        taken = self._taken(roster)
+        only, people = _chosen(taken.plan, roster, team)
+        return propose(
+            taken.plan,
+            taken.rosters,
+            taken.overrides,
+            (start, end),
+            only=only,
+            people=people,
+            absences=taken.absences,
+        )
+
+    def _taken(self, roster: str | None) -> Snapshot:
+        self._desk.refresh()
+        taken = snapshot(self._desk)
+        if roster is not None and roster not in taken.plan.rosters:
+            raise KeyError(roster)
+        return taken
+
+
+def _chosen(plan: Plan, roster: str | None, team: str | None) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    people = None if team is None else tuple(one.id for one in plan.people.values() if one.team == team)
+    return None if roster is None else (roster,), people
 
 
 def snapshot(desk: Desk) -> Snapshot:
@@ -65,6 +127,17 @@ def closed_ways(store: Store, now: datetime) -> frozenset[tuple[str, str]]:
             break
         after = entries[-1].position
     return frozenset(way for way, is_open in works.items() if not is_open)
+
+
+def shift_json(shift: Shift) -> dict[str, object]:
+    """The format of `opswatch roster show --json` (SPEC 3)."""
+    return {
+        "start": utc(shift.start),
+        "end": utc(shift.end),
+        "people": list(shift.people),
+        "layer": shift.layer,
+        "override": shift.override,
+    }
 
 
 def coverage_json(coverage: Coverage) -> dict[str, object]:

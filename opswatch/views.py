@@ -23,8 +23,8 @@ from opswatch.stores import MessageRow as MessageRow  # Given out: a door names 
 from opswatch.stores import Store, Stored
 
 if TYPE_CHECKING:
-    from opswatch.core.coverage import Coverage
     from opswatch.core.review import Review
+    from opswatch.coverages import Ahead
     from opswatch.dutylogs import DutyRow
     from opswatch.paperwork import PaperRow as PaperRow
     from opswatch.paperwork import RiskRow as RiskRow
@@ -390,17 +390,12 @@ class Views(Arranged):
         """Entries in `[start, end)`, in order."""
         return self._store.timeline(start=start, end=end, kinds=kinds)
 
-    # the weeks ahead
+    @property
+    def ahead(self) -> Ahead:
+        """Questions about the weeks ahead, and what duty costs."""
+        from opswatch.coverages import Ahead
 
-    def coverage(self, days: int = 30, roster: str | None = None) -> tuple[Coverage, ...]:
-        """What is wrong with the days ahead, per roster, and their shifts. Raises KeyError for an unknown roster."""
-        from opswatch.coverages import coverage, snapshot
-
-        if roster is not None and roster not in self.plan.rosters:
-            raise KeyError(roster)
-        self._desk.refresh()
-        found = coverage(snapshot(self._desk), self._store, self._now(), timedelta(days=days))
-        return tuple(one for one in found if roster in (None, one.roster))
+        return Ahead(self._desk, self._store, self._now)
 
     # duty logs
 
@@ -524,17 +519,6 @@ class Views(Arranged):
 def utc(at: datetime | None) -> str | None:
     """An instant as the API writes it: `2026-11-16T02:00:00Z`."""
     return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def shift_json(shift: Shift) -> dict[str, object]:
-    """The format of `opswatch roster show --json` (SPEC 3)."""
-    return {
-        "start": utc(shift.start),
-        "end": utc(shift.end),
-        "people": list(shift.people),
-        "layer": shift.layer,
-        "override": shift.override,
-    }
 
 
 def entry_json(stored: Stored) -> dict[str, object]:

@@ -43,7 +43,7 @@ def coverage(roster: str | None, days: int, html: Path | None, check: bool, as_j
     """
     office = door().office()
     try:
-        found = office.views.coverage(days, roster)
+        found = office.views.ahead.coverage(days, roster)
     except KeyError:
         return _unknown(str(roster), as_json)
     if html is not None:

@@ -10,6 +10,7 @@ import click
 from opswatch.cli import times
 from opswatch.cli.coverage import coverage
 from opswatch.cli.door import door
+from opswatch.cli.fairness import fairness
 from opswatch.cli.groups import DONE, REFUSED, Command, Group, is_json
 from opswatch.cli.shown import print_json, print_table, say, styled
 from opswatch.cli.values import ROSTER
@@ -77,7 +78,7 @@ def show(roster: str, start: str, end: str | None, as_json: bool) -> int:
         raise click.BadParameter("must be after --from, and at most ten years", param_hint="--to")
     shifts = office.views.shifts(roster, begins, ends)
     if as_json:
-        from opswatch.views import shift_json
+        from opswatch.coverages import shift_json
 
         print_json([shift_json(shift) for shift in shifts])
         return DONE
@@ -96,6 +97,7 @@ def show(roster: str, start: str, end: str | None, as_json: bool) -> int:
 
 
 roster.add_command(coverage)
+roster.add_command(fairness)
 
 
 def _names(people: Sequence[str]) -> str:

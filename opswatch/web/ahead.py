@@ -76,7 +76,7 @@ def add_ahead(app: FastAPI, door: Door) -> None:
             raise NotFound("rosters.not_found", "rosters.not_found_text", roster=roster[:80])
         asked = f"?lang={words.language}" if "lang" in request.query_params else ""
         nav = [(f"← {words.say('rosters.title')}", f"/rosters{asked}")]
-        found = door.office.views.coverage(roster=roster)
+        found = door.office.views.ahead.coverage(roster=roster)
         html = roster_page.page(found, door.plan, language=words.language, at=door.now(), nav=nav)
         return HTMLResponse(html, headers={"content-security-policy": roster_page.policy()})
 
@@ -102,7 +102,7 @@ def add_ahead(app: FastAPI, door: Door) -> None:
 def _rosters(door: Door, words: Words) -> Iterator[Sheet]:
     """Each roster with what is wrong with it, and its shifts of the next two weeks, the running one first."""
     now = door.now()
-    for found in door.office.views.coverage():
+    for found in door.office.views.ahead.coverage():
         shifts = [shift for shift in found.shifts if shift.start < now + AHEAD]
         findings = [
             (roster_page.tone(one.kind), words.word(f"coverage.kind_{one.kind}"), sentence(words, one.facts()))
