@@ -36,9 +36,9 @@ fmt: $(STAMP)
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv -q --allow-existing $(VENV) && uv pip install -q --python $(BIN)/python -e '.[mysql,postgres,redis,sql,dev]'; \
+	  uv venv -q --allow-existing $(VENV) && uv pip install -q --python $(BIN)/python -e '.[calendar,mysql,postgres,redis,sql,dev]'; \
 	else \
-	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mysql,postgres,redis,sql,dev]'; \
+	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[calendar,mysql,postgres,redis,sql,dev]'; \
 	fi
 	@touch $(STAMP)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,10 @@ from opswatch.cli.swaps import dry_run_option
 from opswatch.cli.values import ABSENCE, PERSON
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opswatch.core.absences import Conflict
+    from opswatch.core.plan import Person
     from opswatch.core.state import Absence
 
 KINDS = ("leave", "sick", "training", "travel")
@@ -120,7 +124,81 @@ def remove(id: int, as_json: bool) -> int:
     return DONE if door().say(command, as_json=as_json) else REFUSED
 
 
+@absence.command("import")
+@click.argument("where", metavar="FILE|URL")
+@click.option("--person", type=PERSON, metavar="P", help="All of it is P's; default: by the attendees' e-mail.")
+@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How far ahead.")
+@click.option("--name", metavar="NAME", help="What the calendar is called here; default: the file's name or the host.")
+@_no_cover
+@dry_run_option
+@is_json
+def import_absences(
+    where: str, person: str | None, days: int, name: str | None, no_cover: bool, dry_run: bool, as_json: bool
+) -> int:
+    """Take absences from an iCalendar file or address (env:NAME keeps a secret one off the command line). Imported
+    again, what moved moves and what it no longer has is removed; what is marked free or cancelled is none.
+
+    \b
+    opswatch absence import leave.ics --person bo --dry-run
+    opswatch absence import env:LEAVE_CALENDAR_URL
+    """
+    from opswatch import icalendars
+    from opswatch.core.events import AbsencesImported
+
+    speaker = door().speaker()
+    office = door().office()
+    people = office.plan.people
+    if person is not None and person not in people:
+        raise click.BadParameter(f"nobody is called {person!r}; known are {', '.join(people)}", param_hint="--person")
+    where = _referred(where)
+    now = office.now()
+    until = now + timedelta(days=days)
+    try:
+        data = icalendars.fetch(where) if icalendars.is_url(where) else _bytes(where, icalendars.BYTES_MAX)
+        found = icalendars.absences(data, people, now, until, person=person)
+    except icalendars.BadCalendar as wrong:
+        label = icalendars.host_of(where) if icalendars.is_url(where) else where
+        raise click.UsageError(f"{label}: {wrong}") from None
+    whose = (person,) if person is not None else _by_address(people)
+    source = name or icalendars.source_of(where)
+    event = AbsencesImported(
+        source[:100], whose, now, until, found.absences, speaker.person.id, speaker.door, not no_cover
+    )
+    is_done = door().say(event, as_json=as_json, dry_run=dry_run)
+    if is_done and found.strangers and not as_json:
+        click.echo(f"warning: {found.strangers} events are of nobody with a contact.email here", err=True)
+    return DONE if is_done else REFUSED
+
+
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+def _referred(where: str) -> str:
+    import os
+
+    from opswatch.config.references import Unresolved, is_reference, resolve
+
+    if not is_reference(where):
+        return where
+    if where.startswith("file:"):  # The calendar itself stands there.
+        return where.removeprefix("file:")
+    try:
+        return str.__str__(resolve(where, os.environ)).strip()
+    except Unresolved as missing:
+        raise click.UsageError(f"{where}: expected {missing}") from None
+
+
+def _bytes(where: str, limit: int) -> bytes:
+    try:
+        with Path(where).open("rb") as stream:
+            return stream.read(limit + 1)
+    except OSError as trouble:
+        raise click.UsageError(f"{where} cannot be read: {trouble.strerror}") from None
+
+
+def _by_address(people: Mapping[str, Person]) -> tuple[str, ...]:
+    """Whose absences a calendar of many people may tell."""
+    return tuple(one.id for one in people.values() if "email" in one.contacts)
 
 
 def _instant(text: str, option: str, zone: str, *, days: int) -> datetime:

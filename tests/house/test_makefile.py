@@ -42,7 +42,7 @@ def test_the_target_does_what_it_says(target: str, does: str):
 
 @pytest.mark.parametrize("target", ["run", "test", "fast", "lint", "bench", "nightly"])
 def test_the_target_makes_its_environment_first(target: str):
-    assert "-e '.[mysql,postgres,redis,sql,dev]'" in dry_run(target)
+    assert "-e '.[calendar,mysql,postgres,redis,sql,dev]'" in dry_run(target)
 
 
 def test_folders_do_not_shadow_targets():
