@@ -23,10 +23,12 @@ from opswatch.cli.shown import print_json, print_markdown
 if TYPE_CHECKING:
     from opswatch.core.plan import Plan
     from opswatch.sim.life import Life
+    from opswatch.sim.report import Report
     from opswatch.sim.witness import LawBroken
 
 DAYS_MAX = 3660
 SEEDS_MAX = 100_000
+PAIRS = 10  # lives of a comparison, unless told otherwise
 Progress = Callable[[float], None]  # the share of this life that is over
 
 
@@ -47,7 +49,11 @@ class Asked:
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all chance: the same story again."
 )
-@click.option("--seeds", type=click.IntRange(1, SEEDS_MAX), default=1, help="So many lives, from --seed on.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, SEEDS_MAX),
+    help=f"So many lives, from --seed on; default: 1, {PAIRS} with --compare.",
+)
 @click.option("--days", type=click.IntRange(1, DAYS_MAX), default=365, show_default=True, help="How long.")
 @click.option("--from", "start", metavar="T", help="From when; default: today, 00:00 UTC.")
 @click.option("--until", metavar="T", help="Until when, instead of --days.")
@@ -59,16 +65,26 @@ class Asked:
 )
 @click.option("--rough", is_flag=True, help="Everything goes wrong all the time: to find mistakes of opswatch.")
 @click.option("--every-look", is_flag=True, help="Make every look of every check, also where nothing happens: slow.")
+@click.option(
+    "--compare",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    metavar="A.toml B.toml",
+    help="Two configurations, by the same failures and people: which is better, and is it more than chance.",
+)
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="With --compare: a page with plots too.")
 @is_json
 def simulate(
     seed: int,
-    seeds: int,
+    seeds: int | None,
     days: int,
     start: str | None,
     until: str | None,
     answers: Path | None,
     rough: bool,
     every_look: bool,
+    compare: tuple[Path, Path] | None,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Live by this configuration for a year, in seconds, and report who would be woken, how often and when, gaps in
@@ -79,11 +95,14 @@ def simulate(
     opswatch simulate
     opswatch simulate --seeds 20 --days 90
     opswatch simulate --answers night-owls.toml --json
+    opswatch simulate --compare old.toml new.toml --html report.html
     """
     from opswatch import assemble
 
+    if html is not None and compare is None:
+        raise click.UsageError("--html goes with --compare.")
     with in_words():
-        plan, now = assemble.plan_alone(door().path())
+        plan, now = assemble.plan_alone(compare[0] if compare else door().path())
     begins = _instant(start, "--from", now, plan) if start else datetime.combine(now.date(), time(), UTC)
     ends = _instant(until, "--until", now, plan) if until else begins + timedelta(days=days)
     if not begins < ends <= begins + timedelta(days=DAYS_MAX):
@@ -91,7 +110,11 @@ def simulate(
     options = [*(["--answers", str(answers)] if answers else []), *(["--rough"] if rough else [])]
     options += ["--every-look"] if every_look else []
     life = _life(answers, rough=rough)
-    return _live(Asked(plan, begins, ends, range(seed, seed + seeds), life, every_look, tuple(options)), as_json)
+    count = seeds if seeds is not None else PAIRS if compare else 1
+    asked = Asked(plan, begins, ends, range(seed, seed + count), life, every_look, tuple(options))
+    if compare is None:
+        return _live(asked, as_json)
+    return _compare(asked, compare, html, as_json)
 
 
 def _live(asked: Asked, as_json: bool) -> int:
@@ -132,13 +155,65 @@ def _live(asked: Asked, as_json: bool) -> int:
     return DONE
 
 
-def _broken(broken: LawBroken, asked: Asked, language: str) -> int:
+def _compare(asked: Asked, paths: tuple[Path, Path], html: Path | None, as_json: bool) -> int:
+    """Each seed is lived by both, one after the other."""
+    from opswatch import assemble
+    from opswatch.render import comparison as render
+    from opswatch.sim import comparison, life
+    from opswatch.sim.run import simulate as live
+    from opswatch.sim.witness import LawBroken
+
+    with in_words():
+        other = assemble.plan_alone(paths[1])[0]
+    language, zone = _reader(asked.plan)
+    plans, living = (asked.plan, other), paths[0]
+    rates = comparison.common_rates(plans, asked.start)
+    lives, steps, span = [], 0, asked.until - asked.start
+    try:
+        with _progress(asked, language) as (begins, goes_on, ended):
+            for seed in asked.seeds:
+                begins(seed)
+                reports, before = [], steps
+                for which, (living, plan) in enumerate(zip(paths, plans, strict=True)):  # noqa: B007
+                    run = live(
+                        plan,
+                        seed,
+                        asked.start,
+                        asked.until,
+                        life=asked.life,
+                        every_look=asked.every_look,
+                        rates=rates,
+                        on_progress=lambda at, done=which: goes_on((done + (at - asked.start) / span) / 2),  # type: ignore[misc]
+                    )
+                    steps += run.steps
+                    reports.append(run.report)
+                incidents, pages = (sum(figures) for figures in zip(*map(_figures, reports), strict=True))
+                ended(seed, steps - before, incidents, pages)
+                lives.append((reports[0], reports[1]))
+    except LawBroken as broken:
+        return _broken(broken, asked, language, living)
+    found = comparison.compare(plans, lives, asked.seeds, steps)
+    if html is not None:
+        with in_words():
+            html.write_text(render.html(found, language, zone), encoding="utf-8")
+    if as_json:
+        print_json({**render.as_json(found), "parameters": life.as_table(asked.life)})
+    else:
+        print_markdown(render.page(found, language, zone))
+    return DONE
+
+
+def _figures(report: Report) -> tuple[int, int]:
+    return report.incidents.total(), report.pages
+
+
+def _broken(broken: LawBroken, asked: Asked, language: str, path: Path | None = None) -> int:
     from opswatch.render import simulation
 
     click.echo(str(broken), err=True)
     click.echo(simulation.say(language, "broken.law"), err=True)
     minute = broken.at.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    line = ["opswatch", "-c", str(door().path()), "simulate", "--seed", str(broken.seed)]
+    line = ["opswatch", "-c", str(path or door().path()), "simulate", "--seed", str(broken.seed)]
     line += ["--from", _utc(asked.start), "--until", _utc(min(minute, asked.until)), *asked.options]
     click.echo(f"  {shlex.join(line)}", err=True)
     return REFUSED

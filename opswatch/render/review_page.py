@@ -101,7 +101,7 @@ def html(review: Review, plan: Plan, *, language: str | None = None) -> str:
     found = (_line(writer, review, priority) for priority in (Priority.P0, Priority.P1, Priority.P2))
     lines = [one for one in found if one is not None]
     return (
-        _templates()
+        templates()
         .get_template("review.html.j2")
         .render(
             language=HTML_LANGUAGES[writer.language],
@@ -183,7 +183,8 @@ def with_code(text: str) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _templates() -> Environment:
+def templates() -> Environment:
+    """Those of every page that stands by itself."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from opswatch.core.classify import Case, classify
+from opswatch.core.effects import Recheck
 from opswatch.core.events import Observed
 from opswatch.core.model import Failure, Health, Priority, UnknownReason, Verdict
 from opswatch.core.plan import Check, Plan
@@ -66,6 +67,7 @@ class Things:
         self._causes: dict[int, str] = {}
         self.things = {alert_key(check.id, target): Thing(check, target) for check, target in _looked_at(world.plan)}
         self.is_calm = False
+        world.hears(Recheck, self._is_asked)
 
     def begin(self) -> None:
         """Put the first failure of everything on the agenda."""
@@ -172,6 +174,12 @@ class Things:
 
     # looks
 
+    def _is_asked(self, recheck: Recheck) -> None:
+        """The desk wants to know sooner: a parent before its child is announced, a child once the parent is well."""
+        thing = self.things.get(alert_key(recheck.check, recheck.target))
+        if thing is not None:
+            self._look_after(thing, max(timedelta(0), recheck.at - self._world.desk_now))
+
     def _look_after(self, thing: Thing, span: timedelta) -> None:
         if thing.is_watched:
             return
@@ -198,7 +206,7 @@ class Things:
         watch, truth = self._world.state.watches.get(thing.key), thing.ails
         if watch is None:
             return truth is Health.OK
-        return watch.health is truth and watch.confirmed is truth
+        return watch.health is truth and watch.confirmed is truth and not watch.flapping
 
 
 def verdict_of(thing: Thing, world: World) -> Verdict:

@@ -136,7 +136,7 @@ def quiet_has_a_reason(plan: Plan, state: State, now: datetime) -> list[str]:
             continue
         labels = labels_of_alert(plan, alert)
         set_back = any(one.starts_at > now and matchers_hold(one.matchers, labels) for one in state.silences.values())
-        if quiet.why_quiet(plan, Draft(state), labels, now) is None and not set_back:
+        if not quiet.reasons(plan, Draft(state), alert, now) and not set_back:
             broken.append(f"{alert.key} is held back ({alert.quiet}), and nothing quiets it at {now}")
     return broken
 

@@ -72,6 +72,7 @@ class Report:
     unanswered_count: Counter[Priority] = field(default_factory=Counter)
     answered_s: dict[Priority, list[float]] = field(default_factory=dict)
     ended_first: Counter[Priority] = field(default_factory=Counter)  # over before anybody answered
+    unattended_s: Counter[Priority] = field(default_factory=Counter)  # until somebody had it, or it was over
     silence: tuple[datetime, datetime] | None = None  # the longest without a page to anybody
     unreachable: int = 0  # times that no way to somebody worked
     repeated: int = 0  # pages that came twice, marked
@@ -89,6 +90,7 @@ class Report:
         self.unanswered += other.unanswered[: UNANSWERED_MAX - len(self.unanswered)]
         self.unanswered_count += other.unanswered_count
         self.ended_first += other.ended_first
+        self.unattended_s += other.unattended_s
         self.unreachable += other.unreachable
         self.repeated += other.repeated
         self.silence = max((one for one in (self.silence, other.silence) if one), key=_length, default=None)
@@ -140,6 +142,8 @@ class Ledger:
         """The span is over: what comes after is not in the report."""
         if self._is_open:
             self._silent_until(self.report.until)
+            for waiting in self._waiting.values():
+                self._was_unattended(waiting, self.report.until)
             self._is_open = False
 
     def rang(self, rung: Rung) -> None:
@@ -192,6 +196,7 @@ class Ledger:
             self._answered(entry)
         elif (waiting := self._waiting.pop(entry.incident or 0, None)) is not None:
             self.report.ended_first[waiting[0]] += 1
+            self._was_unattended(waiting, entry.at)
 
     def _answered(self, entry: Entry) -> None:
         """The first word of a person: they take it, or say that it is over."""
@@ -199,6 +204,10 @@ class Ledger:
         if waiting is not None:
             span = (entry.at - waiting[1]).total_seconds()
             self.report.answered_s.setdefault(waiting[0], []).append(max(0.0, span))
+            self._was_unattended(waiting, entry.at)
+
+    def _was_unattended(self, waiting: tuple[Priority, datetime], until: datetime) -> None:
+        self.report.unattended_s[waiting[0]] += max(0, round((until - waiting[1]).total_seconds()))
 
     def _ladder_ended(self, entry: Entry) -> None:
         incident = self._world.state.incidents.get(entry.incident or 0)
