@@ -1,11 +1,11 @@
-"""What people have arranged about shifts: who is away, who asks for a cover, which shifts that leaves open."""
+"""What people have arranged about shifts: overrides, who is away, who asks for a cover, what that leaves open."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from opswatch.core.absences import Conflict, conflicts
-from opswatch.core.state import Absence, Cover
+from opswatch.core.state import Absence, Cover, Override
 from opswatch.desk import Desk
 
 
@@ -14,6 +14,11 @@ class Arranged:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+
+    def overrides(self) -> tuple[Override, ...]:
+        self._desk.refresh()
+        with self._desk.looking() as (state, _):
+            return tuple(state.overrides.values())
 
     def absences(self) -> list[Absence]:
         """All that are kept, the first to begin first."""

@@ -174,7 +174,8 @@ def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking:
         except OpswatchError as trouble:
             not_asked = str(trouble)
     overrides, silences = list(state.overrides.values()), list(state.silences.values())
-    stored = config.check_stored(loaded, overrides, silences, state.risks.values(), state.papers.values())
+    risks, papers, covers = state.risks.values(), state.papers.values(), state.covers.values()
+    stored = config.check_stored(loaded, overrides, silences, risks, papers, covers)
     leaving = config.check_leaving(loaded, overrides, state.absences.values(), now())
     return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked, leaving)
 
@@ -289,8 +290,8 @@ def check_stored(office: Office) -> list[Problem]:
     """What the store holds that the configuration no longer knows."""
     with office.desk.looking() as (state, _):
         overrides, silences = list(state.overrides.values()), list(state.silences.values())
-        risks, papers = list(state.risks.values()), list(state.papers.values())
-    return config.check_stored(office.loaded, overrides, silences, risks, papers)
+        risks, papers, covers = list(state.risks.values()), list(state.papers.values()), list(state.covers.values())
+    return config.check_stored(office.loaded, overrides, silences, risks, papers, covers)
 
 
 def check_leaving(office: Office, loaded: Loaded) -> list[Problem]:

@@ -16,7 +16,7 @@ from opswatch.core.norms import Norm
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
 from opswatch.core.spans import say_span
-from opswatch.core.state import Alert, Incident, Override, Silence, Watch, alert_key
+from opswatch.core.state import Alert, Incident, Silence, Watch, alert_key
 from opswatch.core.storms import tallies
 from opswatch.desk import Desk
 from opswatch.stores import MessageRow as MessageRow  # Given out: a door names it from here, and knows no store.
@@ -253,11 +253,6 @@ class Views(Arranged):
         if roster not in self.plan.rosters:
             raise KeyError(roster)
         return self._desk.engine.rosters.shifts(roster, self.overrides(), start, end)
-
-    def overrides(self) -> tuple[Override, ...]:
-        self._desk.refresh()
-        with self._desk.looking() as (state, _):
-            return tuple(state.overrides.values())
 
     def silences(self) -> list[Silence]:
         self._desk.refresh()

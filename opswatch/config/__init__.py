@@ -24,7 +24,7 @@ from opswatch.config.settings import (
     TokenSettings,
     WebSettings,
 )
-from opswatch.core.state import Absence, Override, Paper, Risk, Silence
+from opswatch.core.state import Absence, Cover, Override, Paper, Risk, Silence
 from opswatch.errors import Problem
 
 __all__ = [
@@ -62,12 +62,13 @@ def check_stored(
     silences: Iterable[Silence],
     risks: Iterable[Risk] = (),
     papers: Iterable[Paper] = (),
+    covers: Iterable[Cover] = (),
 ) -> list[Problem]:
     """What the store holds that this configuration no longer knows: rosters of overrides, owners of silences, risks and
     post-mortems. It goes on all the same; people in overrides and absences are `check_leaving`'s."""
     from opswatch.config.stored import check
 
-    return check(loaded, overrides, silences, risks, papers)
+    return check(loaded, overrides, silences, risks, papers, covers)
 
 
 def check_leaving(

@@ -8,7 +8,7 @@ from opswatch.config.settings import Loaded
 from opswatch.config.suggest import listed, nearest
 from opswatch.core.model import RiskStatus
 from opswatch.core.notices import is_known
-from opswatch.core.state import Override, Paper, Risk, Silence
+from opswatch.core.state import Cover, Override, Paper, Risk, Silence
 from opswatch.errors import Problem
 
 STORE = "the store"
@@ -20,16 +20,23 @@ def check(
     silences: Iterable[Silence],
     risks: Iterable[Risk] = (),
     papers: Iterable[Paper] = (),
+    covers: Iterable[Cover] = (),
 ) -> list[Problem]:
-    """A problem for each roster of a stored override, and each owner of a silence, a risk or a post-mortem, that nobody
-    bears any more. They have no line: the command that repairs them is in the words. People who stand in overrides and
-    absences are `config.leaving`'s."""
+    """A problem for each roster of a stored override, each roster and person of a request for cover, and each owner of
+    a silence, a risk or a post-mortem, that nobody bears any more. They have no line: the command that repairs them is
+    in the words. People who stand in overrides and absences are `config.leaving`'s."""
     plan, found = loaded.plan, []
     for override in overrides:
         where = f"override {override.id}"
         repair = f"`opswatch override remove {override.id}` ends it"
         if override.roster not in plan.rosters:
             found.append(problem(where, override.roster, "roster", plan.rosters, repair))
+    for cover in covers:
+        where, repair = f"request {cover.id}", f"`opswatch swap withdraw {cover.id}` ends it, and so does the reload"
+        if cover.is_open and cover.roster not in plan.rosters:
+            found.append(problem(where, cover.roster, "roster", plan.rosters, repair))
+        if cover.is_open and cover.person not in plan.people:
+            found.append(problem(where, cover.person, "person", plan.people, repair))
     for silence in silences:
         if silence.owner not in plan.people:
             repair = f"`opswatch silence expire {silence.id}` ends it"

@@ -31,6 +31,8 @@ def look(m: Moment, tick: Tick) -> None:
             continue
         if not cover.is_open:
             m.draft.changes.covers[number] = None
+        elif not _is_known(m, cover):
+            withdraw(m, cover, by=None)
         elif m.now >= _due(cover):
             _expire(m, cover)
         else:
@@ -40,8 +42,12 @@ def look(m: Moment, tick: Tick) -> None:
 def follow_plan(m: Moment) -> None:
     """A request about a roster or a person that is gone is over."""
     for cover in list(m.draft.covers()):
-        if cover.is_open and (cover.roster not in m.plan.rosters or cover.person not in m.plan.people):
+        if cover.is_open and not _is_known(m, cover):
             withdraw(m, cover, by=None)
+
+
+def _is_known(m: Moment, cover: Cover) -> bool:
+    return cover.roster in m.plan.rosters and cover.person in m.plan.people
 
 
 def ask(m: Moment, cover: Cover, *, door: str) -> Cover:
@@ -330,8 +336,9 @@ def _open_one(m: Moment, number: int, by: str) -> Cover | None:
         takers = list(dict.fromkeys(person for person, _, _ in cover.taken))
         say = m.done if by in takers else m.refuse
         say("cover_yours_already" if by in takers else "cover_taken_already", id=cover.id, people=takers)
-    elif not cover.is_open:
-        m.refuse(f"cover_is_{cover.status}", id=cover.id, person=cover.person)
+    elif not cover.is_open or not _is_known(m, cover):
+        how = CoverStatus.WITHDRAWN if cover.is_open else cover.status
+        m.refuse(f"cover_is_{how}", id=cover.id, person=cover.person)
     else:
         return cover
     return None

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from opswatch import config
-from opswatch.core.state import Absence, Override, Silence
+from opswatch.core.state import Absence, Cover, Override, Silence
 from tests.config.site import NOW, Site
 
 CHEN = '[[person]]\nid = "chen"\ncontact = { webhook = "http://127.0.0.1/chen" }\n'
@@ -64,8 +64,14 @@ def test_owners_who_left_and_rosters_that_are_gone_are_told(tmp_path: Path):
     loaded = Site(tmp_path).writes(CHEN + roster()).loads()
     overrides = [Override(2, "gone", NOW, LATER, add="chen"), Override(4, "r", NOW, LATER, add="chen")]
     silences = [Silence(7, (("check", "=", "x"),), NOW, LATER, "bo", "why")]
-    problems = config.check_stored(loaded, overrides, silences)
-    assert [(p.where, p.seen) for p in problems] == [("override 2", '"gone"'), ("silence 7", '"bo"')]
+    left = ((NOW, LATER),)
+    covers = [Cover(8, "r", "dora", NOW, LATER, left), Cover(9, "r", "chen", NOW, LATER, left)]
+    problems = config.check_stored(loaded, overrides, silences, covers=covers)
+    assert [(p.where, p.seen) for p in problems] == [
+        ("override 2", '"gone"'),
+        ("request 8", '"dora"'),
+        ("silence 7", '"bo"'),
+    ]
 
 
 def test_a_roster_shadows_another_that_exists(tmp_path: Path):
