@@ -377,7 +377,9 @@ def say(meant: Command | Question) -> str:
 
 _BY_MEANING = {verb.means: verb for verb in VERBS}
 _BY_WORD = {word: verb for verb in VERBS for word in verb.words}
-_OPENING = re.compile(r"(?:\s|[@/]?opswatch(?![A-Za-z0-9_-])[:,]?|(?:please|pls|hey|hi)\b,?|请(?!假)|麻烦)+", re.IGNORECASE)
+_OPENING = re.compile(
+    r"(?:\s|[@/]?opswatch(?![A-Za-z0-9_-])[:,]?|(?:please|pls|hey|hi)\b,?|请(?!假)|麻烦)+", re.IGNORECASE
+)
 _NUMBER_FIRST = re.compile(r"#?(\d{1,9})[\s:,]+(?=\D)")
 _POLITE_END = re.compile(r"[\s,，]+(?:please|pls|thanks|thank you|thx|ty|now|谢谢|谢了)\s*[.!。！]*\s*$", re.IGNORECASE)
 
