@@ -133,17 +133,23 @@ def _fired(m: Moment, watch: Watch) -> Alert:
 def _put_fired(m: Moment, alert: Alert) -> Alert:
     m.draft.put_alert(alert.key, alert)
     alert = classified(m, alert)
-    m.record(
-        "alert_fired",
-        alert=alert.key,
-        episode=alert.episode,
-        state=str(alert.health),
-        reason=alert.reason,
-        priority=str(alert.priority),
-        why=alert.why,
-        text=alert.sentence,
-    )
+    m.note("alert_fired", None, fired_facts(alert))
     return alert
+
+
+def fired_facts(alert: Alert) -> dict[str, object]:
+    """What the timeline says of an alert that is new."""
+    facts: dict[str, object] = {
+        "alert": alert.key,
+        "episode": alert.episode,
+        "state": alert.health.value,
+        "priority": alert.priority.name,
+        "why": alert.why,
+        "text": alert.sentence,
+    }
+    if alert.reason is not None:
+        facts["reason"] = alert.reason.value
+    return facts
 
 
 def _changed(m: Moment, alert: Alert, watch: Watch) -> Alert:

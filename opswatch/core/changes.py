@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -347,6 +347,15 @@ class Draft:
         """How many targets of this service have a critical alert."""
         own = self._crit.get(service)
         return len(self.state.crit.get(service, ()) if own is None else own)
+
+    def failing_with(self, service: str, target: str | None, health: Health) -> int:
+        """Likewise, when `target` fails too: one of its alerts is not put yet."""
+        failing = self._critical(service)
+        return len(failing) + (health is Health.CRIT and target is not None and target not in failing)
+
+    def _critical(self, service: str) -> Mapping[str, int]:
+        own = self._crit.get(service)
+        return self.state.crit.get(service, {}) if own is None else own
 
     def critical_targets(self, service: str) -> tuple[str, ...]:
         """The targets of this service that have a critical alert."""

@@ -16,6 +16,7 @@ from hashlib import blake2b
 
 from opswatch.core import alerts
 from opswatch.core.classify import SILENT_SOURCE, external_health
+from opswatch.core.crowd import Crowd
 from opswatch.core.effects import Taken
 from opswatch.core.events import Posted, PostedAlert
 from opswatch.core.judging import GONE
@@ -85,12 +86,14 @@ def posted(m: Moment, event: Posted) -> None:
         m.effects.append(Taken(event.batch))
     _heard(m, event)
     known: dict[str, datetime | None] = {}
+    crowd = Crowd(m)
     for one in event.alerts:
         if one.labels:
-            _take(m, event, one, known)
+            _take(m, event, one, known, crowd)
+    crowd.join()
 
 
-def _take(m: Moment, event: Posted, one: PostedAlert, known: dict[str, datetime | None]) -> None:
+def _take(m: Moment, event: Posted, one: PostedAlert, known: dict[str, datetime | None], crowd: Crowd) -> None:
     names = _names(one.labels, event.family)
     key = alert_key(*names)
     before = m.draft.posting(key)
@@ -99,11 +102,12 @@ def _take(m: Moment, event: Posted, one: PostedAlert, known: dict[str, datetime 
         return
     alert = m.draft.alert(key)
     if is_resolved(one, before, event.at):
+        crowd.join()
         _ended(m, event, key, one, before, alert)
     elif alert is None and before is not None and _is_late(one, before, event.at):
         return
     else:
-        _fires(m, event, names, one, before, alert)
+        _fires(m, event, names, one, before, alert, crowd)
 
 
 def is_resolved(one: PostedAlert, before: Posting | None, at: datetime) -> bool:
@@ -152,43 +156,21 @@ def _fires(
     one: PostedAlert,
     before: Posting | None,
     alert: Alert | None,
+    crowd: Crowd,
 ) -> None:
-    posting = _refreshed(m, event, alert_key(*names), one, before if alert is not None else None)
+    episode = 1 if before is None else before.episode if alert is not None else before.episode + 1
+    posting = _refreshed(m, event, alert_key(*names), one, before if alert is not None else None, episode)
     if alert is not None:
         m.draft.changes.postings[posting.key] = posting
         if alert.health is Health.UNKNOWN:
+            crowd.join()
             _speaks_again(m, alert, posting)
         return
-    episode = before.episode + 1 if before is not None else 1
-    m.draft.changes.postings[posting.key] = replace(posting, episode=episode)
-    place = m.places.of(one.labels)
-    check, target, item = names
-    health = external_health(one.labels.get("severity", ""))
-    alerts.fired(
-        m,
-        Alert(
-            check=check,
-            target=target,
-            item=item,
-            service=place.service,
-            episode=episode,
-            health=health,
-            fired_at=m.now,
-            changed_at=m.now,
-            sentence=posting.sentence,
-            priority=Priority.P3,
-            why="",
-            source=event.source,
-            labels=one.labels,
-            annotations=one.annotations,
-            generator_url=one.generator_url,
-            starts_at=posting.starts_at,
-            seen_as=place.target,
-        ),
-    )
+    m.draft.changes.postings[posting.key] = posting
+    crowd.fires(names, posting, one, event.source)
 
 
-def _refreshed(m: Moment, event: Posted, key: str, one: PostedAlert, before: Posting | None) -> Posting:
+def _refreshed(m: Moment, event: Posted, key: str, one: PostedAlert, before: Posting | None, episode: int) -> Posting:
     """What is remembered of a post that fires: the younger one's words, the earliest start, the later end."""
     skew = _skew(one, event.at)
     starts = min(one.starts_at or event.at, event.at)
@@ -206,7 +188,7 @@ def _refreshed(m: Moment, event: Posted, key: str, one: PostedAlert, before: Pos
         source=event.source,
         posted_at=event.at,
         wake_at=expires + EXPIRY_GRACE,
-        episode=before.episode if before is not None else 0,
+        episode=episode,
         expires_at=expires,
         is_timeout=is_timeout,
         starts_at=one.starts_at if before is None and one.starts_at is not None else starts,

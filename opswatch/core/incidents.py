@@ -5,7 +5,7 @@ Alerts open, join, leave and reopen incidents here; what people say is in `core/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -135,12 +135,22 @@ def open_for(m: Moment, alert: Alert, group: str, service: str | None, title: st
 
 def join(m: Moment, incident: Incident, alert: Alert) -> Incident:
     """Joining pages nobody unless it raises the priority; the owner of an acknowledged incident gets one message."""
-    m.record("alert_joined", incident=incident.number, alert=alert.key, state=str(alert.health), text=alert.sentence)
-    incident = replace(incident, alerts=(*incident.alerts, alert.key), joined_at=m.now)
-    if alert.priority < incident.priority:
-        return escalation.keep(m, raise_priority(m, incident, alert.priority, alert.why))
+    return join_many(m, incident, (alert,))
+
+
+def join_many(m: Moment, incident: Incident, alerts: Sequence[Alert]) -> Incident:
+    """Likewise, for alerts that came together: whoever is told, is told once."""
+    for alert in alerts:
+        state, text = alert.health.value, alert.sentence
+        m.note("alert_joined", incident.number, {"alert": alert.key, "state": state, "text": text})
+    keys = (*incident.alerts, *[alert.key for alert in alerts])
+    incident = replace(incident, alerts=keys, joined_at=m.now)
+    worst = min(alerts, key=lambda alert: alert.priority)
+    if worst.priority < incident.priority:
+        return escalation.keep(m, raise_priority(m, incident, worst.priority, worst.why))
     if incident.status is ACKNOWLEDGED and incident.owner in m.plan.people:
-        m.record("owner_message", incident=incident.number, person=incident.owner, alert=alert.key)
+        more = len(alerts) if len(alerts) > 1 else None
+        m.record("owner_message", incident=incident.number, person=incident.owner, alert=worst.key, count=more)
         _update(m, incident, incident.owner or "", "joined")
     _announce(m, incident, "joined")
     return escalation.keep(m, incident)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
+from opswatch.core.places import Place
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert
 
@@ -76,23 +77,33 @@ def labels_of(plan: Plan, *, check: str, target: str, item: str = "", health: st
 def labels_of_alert(plan: Plan, alert: Alert) -> dict[str, str]:
     """Likewise, for an alert as it is now. What others posted keeps the labels it came with."""
     if alert.is_external:
-        return _labels_of_posted(plan, alert)
+        return labels_of_posted(
+            plan,
+            alert.labels,
+            check=alert.check,
+            place=Place(alert.service, alert.seen_as),
+            target=alert.target,
+            health=alert.health.value,
+            source=alert.source,
+        )
     return labels_of(plan, check=alert.check, target=alert.target, item=alert.item, health=str(alert.health))
 
 
-def _labels_of_posted(plan: Plan, alert: Alert) -> dict[str, str]:
-    target, service = plan.targets.get(alert.seen_as or ""), plan.services.get(alert.service or "")
+def labels_of_posted(
+    plan: Plan, posted: Mapping[str, str], *, check: str, place: Place, target: str, health: str, source: str
+) -> dict[str, str]:
+    """Likewise, of an alert of others: the labels it came with, over what the plan says of its place."""
+    the_target, service = plan.targets.get(place.target or ""), plan.services.get(place.service or "")
     labels: dict[str, str] = {}
-    for owner in (service, target):
-        labels.update(owner.labels if owner else {})
-    labels["check"], labels["target"] = alert.check, alert.place
-    labels["state"], labels["source"] = alert.health.value, alert.source
     if service is not None:
-        labels["tier"] = str(service.tier)
-        labels["team"] = service.team or ""
-    if target is not None:
-        labels["kind"] = target.kind
-    labels.update(alert.labels)
-    if alert.service is not None:
-        labels["service"] = alert.service
+        labels.update(service.labels)
+    if the_target is not None:
+        labels.update(the_target.labels)
+        labels["kind"] = the_target.kind
+    labels["check"], labels["target"], labels["state"], labels["source"] = check, place.target or target, health, source
+    if service is not None:
+        labels["tier"], labels["team"] = str(service.tier), service.team or ""
+    labels.update(posted)
+    if place.service is not None:
+        labels["service"] = place.service
     return labels

@@ -49,6 +49,10 @@ class Moment:
         """A line for the timeline. Facts are JSON values; instants are turned into ISO text."""
         self.effects.append(Record(Entry(self.now, kind, incident, by, plain_facts(facts))))
 
+    def note(self, kind: str, incident: int | None, facts: Mapping[str, object]) -> None:
+        """Likewise, for the thousands: `facts` are JSON values already."""
+        self.effects.append(Record(Entry(self.now, kind, incident, None, facts)))
+
     def done(self, key: str, **facts: object) -> None:
         self.effects.append(Done(key, facts))
 
