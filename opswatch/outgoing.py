@@ -16,12 +16,14 @@ from opswatch.core.effects import Announce, Notice, Page, Update
 from opswatch.core.inspection import Report
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Plan
+from opswatch.core.roster import Shift
 from opswatch.core.state import Alert, Incident
 from opswatch.desk import Desk
 from opswatch.errors import DeliveryError, OpswatchError, PluginNotFound
 from opswatch.links import Links
 from opswatch.paperwork import Paperwork
 from opswatch.playbooks import Playbooks
+from opswatch.render import shift_notices
 from opswatch.render.coverage import coverage_notice
 from opswatch.render.handover import message_parts
 from opswatch.render.inspection_notice import inspected
@@ -121,6 +123,9 @@ class Composer:
             return render.digest(plan, body, incidents, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
         if isinstance(body, Announce | Notice) and body.event == forewarning.EVENT:
             return coverage_notice(plan, body, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
+        if isinstance(body, Announce) and body.event in shift_notices.EVENTS:
+            shifts = self._shifts(body)
+            return shift_notices.shift_notice(plan, body, shifts, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]
         if isinstance(body, Notice):
             return self._notice(plan, body, promise, now)
         incident, alerts = self._incident(body.incident)
@@ -203,6 +208,17 @@ class Composer:
         if incident is None:
             raise NotWanted(f"there is no incident {number}")
         return incident, alerts
+
+    def _shifts(self, body: Announce) -> list[Shift]:
+        """Of the week that is announced, as it is now; none for a change."""
+        roster = str(body.facts.get("roster"))
+        if body.event != "week_ahead":
+            return []
+        start, end = (datetime.fromisoformat(str(body.facts.get(name))) for name in ("at", "until"))
+        with self._desk.looking() as (state, engine):
+            if roster not in engine.plan.rosters:
+                raise NotWanted(f"there is no roster {roster} any more")
+            return engine.rosters.shifts(roster, tuple(state.overrides.values()), start, end)
 
     def _report(self, run: str) -> Report:
         report = self._store.inspection(run)

@@ -12,14 +12,22 @@ from opswatch.cli.values import ROSTER
 
 @click.command("handoff", cls=Command)
 @click.option("--roster", type=ROSTER, metavar="R", help="Of this roster; default: each.")
+@click.option("--accept", is_flag=True, help="You have read it and have the duty: whose shift it was is told.")
 @is_json
-def handoff(roster: str | None, as_json: bool) -> int:
+def handoff(roster: str | None, accept: bool, as_json: bool) -> int:
     """What the running shift would hand over now: open incidents and their next step, what ends, what is due, what is
     planned. At the end of a shift it is written and sent to the next person by itself.
 
     \b
     opswatch handoff --roster primary
+    opswatch handoff --roster primary --accept
     """
+    if accept:
+        from opswatch.core.events import TakeOver
+
+        speaker = door().speaker()
+        command = TakeOver(roster, by=speaker.person.id, door=speaker.door)
+        return DONE if door().say(command, as_json=as_json) else REFUSED
     from opswatch.core.effects import Refuse
 
     office = door().office()

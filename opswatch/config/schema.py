@@ -200,6 +200,7 @@ class Roster(Table):
     covers: tuple[WindowTable, ...] | None = key(_covers, None)
     announce: tuple[str, ...] = key(some_of(f.text), ())
     shadows: str | None = key(f.text, None)
+    remind: tuple[timedelta, ...] = key(some_of(f.span), (DAY,))
     layer: tuple[RosterLayer, ...] = key(
         list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]", spare=()
     )

@@ -171,7 +171,14 @@ def _roster(entry: Entry[schema.Roster], names: Names, calendars: windows.Calend
     covers = windows.windows(table.covers, place.at("covers"), problems) if table.covers is not None else None
     names.check_targets(table.announce, place.at("announce"), allow=("channel", "person", "team"))
     return Roster(
-        table.id, tuple(layers.values()), zone, tuple(table.fallback), covers, tuple(table.announce), table.shadows
+        table.id,
+        tuple(layers.values()),
+        zone,
+        tuple(table.fallback),
+        covers,
+        tuple(table.announce),
+        tuple(table.remind),
+        table.shadows,
     )
 
 

@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from opswatch.core import absences, away, covers, escalation, incidents, papers, risks, roster_changes, rounds, silences
+from opswatch.core import (
+    absences,
+    away,
+    covers,
+    escalation,
+    incidents,
+    papers,
+    risks,
+    roster_changes,
+    rounds,
+    shift_life,
+    silences,
+)
 from opswatch.core.classify import Case, classify
 from opswatch.core.effects import Page
 from opswatch.core.events import (
@@ -198,6 +210,7 @@ _ARRANGE: Mapping[type[Command], Callable[..., None]] = {
     PageTest: _page_test,
     DutyNote: _duty_note,
     SignInspection: rounds.sign,
+    **shift_life.COMMANDS,
     **silences.COMMANDS,
     **away.COMMANDS,
     **covers.COMMANDS,

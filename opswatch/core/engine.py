@@ -22,6 +22,7 @@ from opswatch.core import (
     papers,
     risks,
     rounds,
+    shift_life,
     silences,
     storms,
     vantage,
@@ -119,6 +120,7 @@ class Engine:
             state.posting_deadlines.first(),
             state.fresh_until,
             min((held.until for held in state.standing.held.values()), default=None),
+            shift_life.due_at(state.standing.shifts_at, state.standing.takeovers),
         )
         return min((at for at in instants if at is not None), default=None)
 
@@ -138,6 +140,8 @@ class Engine:
                 self._tick(m, event)
             case Command():
                 commands.run(m, event)
+                if m.draft.changes.overrides:
+                    shift_life.moved(m, _rosters_of(m, m.draft.changes.overrides))
             case MessageSent():
                 _sent(m, event)
             case SendFailed():
@@ -149,6 +153,7 @@ class Engine:
                 m.draft.changes.started_at = m.now
                 m.draft.changes.fresh_until = m.now
                 m.record("node_started", node=event.node, down_since=event.down_since)
+                shift_life.moved(m)
             case StoreReturned():
                 m.draft.changes.started_at = m.now
                 m.draft.changes.fresh_until = m.now
@@ -222,6 +227,8 @@ class Engine:
             if risk is not None and risk.wake_at is not None and risk.wake_at <= m.now:
                 risks.due(m, risk)
         held.report_ended(m)
+        if tick.only is None:
+            shift_life.look(m)
 
     def _reloaded(self, m: Moment) -> None:
         """Open incidents follow the new plan; no timer, alert, acknowledgement or silence is reset (SPEC 1)."""
@@ -240,10 +247,17 @@ class Engine:
         vantage.follow_plan(m)
         silences.quiet_ended(m)
         covers.follow_plan(m)
+        shift_life.moved(m)
         papers.follow_plan(m)
         risks.follow_plan(m)
         if m.draft.started_at is not None:
             m.draft.changes.fresh_until = m.now
+
+
+def _rosters_of(m: Moment, overrides: Iterable[int]) -> set[str]:
+    """The rosters of overrides that were added, changed or taken away."""
+    known = (m.draft.changes.overrides.get(number) or m.draft.state.overrides.get(number) for number in overrides)
+    return {override.roster for override in known if override is not None}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

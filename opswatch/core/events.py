@@ -211,6 +211,13 @@ class DutyNote(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOver(Command):
+    """The hand-over was read: this person has the duty now. None: of every roster that waits for them."""
+
+    roster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignInspection(Command):
     """A person has looked at one item of an inspection's checklist. `item` counts from 1."""
 

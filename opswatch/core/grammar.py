@@ -308,6 +308,14 @@ VERBS: tuple[Verb, ...] = (
         _w.say_move_paper,
     ),
     Verb(
+        ("take-over", "takeover", "handoff accept", "接班", "交接确认"),
+        "take-over [ROSTER]",
+        "take-over primary",
+        events.TakeOver,
+        _w.read_take_over,
+        _w.say_take_over,
+    ),
+    Verb(
         ("sign", "inspect sign", "签字", "签署"),
         "sign RUN ITEM [NOTE]",
         "sign 2026-11-17-daily 2 counted by hand",

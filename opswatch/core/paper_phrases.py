@@ -156,3 +156,14 @@ def needed_day(sentence: Sentence) -> date:
     if day is None:
         raise Unclear("bad_day", said=before)
     return day
+
+
+def read_take_over(sentence: Sentence, speaker: Speaker) -> Command:
+    """`take-over primary`; alone, of every roster that waits for who says it."""
+    sentence.keyword("roster")
+    roster = None if sentence.at_end else sentence.value().removeprefix("roster:")
+    return events.TakeOver(roster, by=speaker.by, door=speaker.door)
+
+
+def say_take_over(command: events.TakeOver) -> str:
+    return "" if command.roster is None else quoted(command.roster)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from opswatch.core import calendars, notices, risks
+from opswatch.core import calendars, notices, risks, shift_life
 from opswatch.core.events import Action, ActionsFound, Command, MovePaper, ShiftEnded, StartPaper
 from opswatch.core.model import PaperKind, Priority, RiskStatus, Stage
 from opswatch.core.moment import Moment
@@ -313,6 +313,7 @@ def handed_over(m: Moment, event: ShiftEnded) -> None:
         name=event.name,
     )
     notices.tell(m, event.to, "handover", roster=event.roster, at=event.at, name=event.name)
+    shift_life.handed_over(m, event.roster, event.at, event.people, event.to)
 
 
 COMMANDS: Mapping[type[Command], Callable[..., None]] = {StartPaper: _start, MovePaper: _move}

@@ -100,7 +100,8 @@ class Roster:
     timezone: str = "UTC"
     fallback: tuple[str, ...] = ()  # targets: `person:lead`
     covers: tuple[Window, ...] | None = None  # None: always
-    announce: tuple[str, ...] = ()  # who hears of gaps ahead: `channel:ops`, `person:lead`, `team:ops`; (): by default
+    announce: tuple[str, ...] = ()  # who hears of gaps, its channels of each change too: `channel:ops`, `person:lead`
+    remind: tuple[timedelta, ...] = (timedelta(hours=24),)  # so long before a shift its people are reminded
     shadows: str | None = None  # a roster: whoever is on call here is told what it is paged for, and never paged by it
 
 

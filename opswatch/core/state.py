@@ -377,6 +377,17 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class Takeover:
+    """A hand-over that the next people have not accepted yet."""
+
+    at: datetime  # the end of the shift before
+    people: tuple[str, ...]
+    whose: tuple[str, ...]  # whose shift it was
+    wake_at: datetime | None = None
+    is_reminded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The few single facts: last numbers given, whether all pages are paused."""
 
@@ -391,6 +402,9 @@ class Standing:
     absence_last: int = 0
     cover_last: int = 0
     handed_over: Mapping[str, datetime] = field(default_factory=dict)  # roster → end of the last shift handed over
+    shifts_at: Mapping[str, datetime] = field(default_factory=dict)  # roster → when its shifts are looked at next
+    on_call: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # roster → who was last told to be on call
+    takeovers: Mapping[str, Takeover] = field(default_factory=dict)  # by roster
     held: Mapping[str, Held] = field(default_factory=dict)  # `silence 3`, `maintenance weekly` → what it holds back
     storm: int | None = None  # the last one that began
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)  # node → its own sight

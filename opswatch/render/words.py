@@ -22,7 +22,7 @@ _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _FACT = re.compile(r"\{(\w+)(\??)\}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _UNIT = re.compile(r"[dhms]")
-_PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove", "whose", "pools", "taker"})
+_PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove", "whose", "following", "pools", "taker"})
 _CODES = frozenset({"state", "before", "status", "reason", "why", "role", "severity", "stage", "what"})
 _VALUE_MAX = 1000  # letters of one fact
 

@@ -40,6 +40,7 @@ from opswatch.core.events import (
     SignInspection,
     Snooze,
     StartPaper,
+    TakeOver,
     Unack,
     Unpause,
     WithdrawCover,
@@ -91,6 +92,7 @@ LINES: dict[type[Command], tuple[str, ...]] = {
     StartPaper: ("postmortem", "new", "1", "--owner", "bo"),
     MovePaper: ("postmortem", "publish", "1"),
     SignInspection: ("inspect", "sign", "2026-11-17-daily", "2"),
+    TakeOver: ("handoff", "--roster", "primary", "--accept"),
 }
 
 
