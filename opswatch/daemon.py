@@ -32,6 +32,7 @@ from opswatch.loops.inspections import Inspections
 from opswatch.loops.pages import Pages
 from opswatch.loops.reports import Records
 from opswatch.loops.reviews import ReviewFiles
+from opswatch.loops.vantage import Vantage
 from opswatch.only_one import OnlyOne
 from opswatch.outgoing import Composer
 from opswatch.web.health import Health
@@ -58,6 +59,7 @@ class Daemon:
         self.checks = Checks(office.desk, office.store, office.now)
         self.composer = Composer(office.desk, office.store, office.settings, office.loaded.playbooks, office.links)
         self.pages = Pages(office.desk, office.store, self.composer.compose, office.plan.node, office.now)
+        self.vantage = Vantage(office.desk, office.now)
         self._loops: list[Loop] = [
             Deadlines(office.desk, office.now),
             News(office.desk, office.store),
@@ -65,6 +67,7 @@ class Daemon:
             self.pages,
             self.pages.reports,
             self.checks.overseer,
+            self.vantage,
         ]
         self.records = Records(office.desk, office.store, office.settings.data_dir, office.now, office.plan.node)
         self.reviews = ReviewFiles(
@@ -206,6 +209,8 @@ class Daemon:
         """Alive: the loops turn. Ready: a page would get out."""
         problems = [*self.beat.problems, *self.beat.remarks]
         problems += [f"chat: {door.trouble}" for door in self.doors if door.trouble]
+        if (blind_since := self.vantage.blind_since) is not None:
+            problems.append(f"opswatch cannot see since {blind_since:%H:%M} UTC: none of its anchors answers")
         if self._refused:
             problems.append(f"the configuration on disk was refused: {len(self._refused)} problems")
         elif self._is_stale:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from opswatch import playbooks
-from opswatch.config import files, rules, schema, shell, what, who, windows
+from opswatch.config import files, reaching, rules, schema, shell, what, who, windows
 from opswatch.config.names import Names
 from opswatch.config.problems import KeyPath, Problems, Source
 from opswatch.config.references import resolve_all
@@ -156,9 +156,11 @@ def _build(
         group_window=grouping.window,
         storm_incidents=grouping.storm.incidents,
         storm_within=grouping.storm.within,
+        vantage=reaching.vantage(tables, checks.values(), problems, warnings),
         pages_per_hour_max=tables.one("mercy", schema.Mercy).pages_per_hour_max,
     )
     shell.warn_of_what_waits(tables, warnings)
+    reaching.warn_of_idle_parents(tables, targets, checks.values(), warnings)
     shell.warn_of_idle_rounds(tables, checks, warnings)
     if now is not None:
         calendars.warn_of_guesses(now, warnings)

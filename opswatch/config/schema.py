@@ -138,6 +138,7 @@ class Check(Table):
     args: Mapping[str, Any] = key(f.table, NOTHING)
     why: str = key(f.text, "")
     calendar: str | None = key(f.text, None)
+    reach: bool | None = key(f.flag, None)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -397,4 +398,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """`[priority.P0]` … stand apart: a table of tables."""
 NAMED = frozenset(name for name, table in ARRAYS.items() if "id" in table.KEYS)
-NOT_YET_ACTED_ON = ("vantage", "hook", "heartbeat")
+NOT_YET_ACTED_ON = ("hook", "heartbeat")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from opswatch.config import limits, schema
+from opswatch.config import limits, reaching, schema
 from opswatch.config.names import Names, cycles, each
 from opswatch.config.problems import Place, Problems
 from opswatch.config.settings import Kinds, Measures
@@ -80,6 +80,7 @@ def targets(tables: Tables, names: Names, kinds: Kinds, warnings: Problems) -> d
             node=table.node,
             parents=tuple(table.parents),
             labels=table.labels,
+            is_remote=reaching.is_remote(table),
         )
     _refuse_cycles({e.value.id: (e.value.parents, e.place.at("parents")) for e in entries}, names.problems)
     return found
@@ -173,6 +174,7 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
         args=_args(table, place.at("args"), around),
         why=table.why,
         calendar=around.calendars.name(table.calendar, place.at("calendar")),
+        reach=table.reach if table.reach is not None else table.probe in reaching.REACHING,
     )
 
 

@@ -89,7 +89,7 @@ def reconcile(m: Moment, watch: Watch) -> None:
     ):
         alert = _changed(m, alert, watch)
     elif alert.quiet in WAITS_FOR_A_LOOK or (alert.quiet is QuietReason.FLAPPING and not watch.flapping):
-        due(m, alert)
+        due(m, replace(alert, sentence=watch.sentence, evidence=watch.evidence))
         return
     else:
         return

@@ -31,7 +31,8 @@ def before_telling(m: Moment, alert: Alert) -> Alert:
             return replace(alert, asked_at=m.now)
         return alert
     if alert.asked_at is None and alert.announced is not alert.health and alert.health is not Health.OK:
-        return replace(alert, asked_at=m.now) if _ask_parents(m, alert) else alert
+        _ask_parents(m, alert)
+        return replace(alert, asked_at=m.now) if parents.parents_of(m.plan, alert.target) else alert
     return alert
 
 
@@ -40,9 +41,6 @@ def look_again(m: Moment, check: str, target: str, after: timedelta = timedelta(
     m.effects.append(Recheck(check, target, m.now + after + min(SPREAD * len(m.effects), SPREAD_MAX)))
 
 
-def _ask_parents(m: Moment, alert: Alert) -> bool:
-    """Whether there is anything to ask."""
-    wanted = list(parents.checks_to_ask(m.plan, alert.target))
-    for check, parent in wanted:
+def _ask_parents(m: Moment, alert: Alert) -> None:
+    for check, parent in list(parents.checks_to_ask(m.plan, m.draft, alert.target, m.now)):
         look_again(m, check, parent)
-    return bool(wanted)

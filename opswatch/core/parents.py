@@ -1,9 +1,9 @@
 """What something is reached through: when a target counts as down, and what is cut off by it (SPEC 2.5).
 
-A target is down when one of the checks that reach it (`reach` of a check: ping, tcp, tls, http and dns, unless the file
-says otherwise) is confirmed critical as a whole, or cannot tell because nothing answers (timeout, refused, its own
-parents are down). A target that no such check looks at is down when every check of it that runs by itself says so. A
-full disk on a parent cuts nobody off.
+A target is down when one of the checks that reach it (`reach` of a check: those by ping and tcp, unless the file says
+otherwise) is confirmed critical as a whole, or cannot tell because nothing answers (timeout, refused, its own parents
+are down). A target that no such check looks at is down when every check of it that runs by itself says so. A full disk
+on a parent cuts nobody off.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from opswatch.core.plan import Plan
 from opswatch.core.state import Watch, alert_key
 
 NO_ANSWER = frozenset({UnknownReason.TIMEOUT, UnknownReason.REFUSED, UnknownReason.UNREACHABLE})
+FRESH = timedelta(seconds=2)  # a look so shortly before it was asked for answers too
 ANSWER_WITHIN = timedelta(seconds=5)  # beyond the look's own time limit
 ASKED_MAX = timedelta(seconds=60)
 CONFIRMED_WITHIN = timedelta(minutes=5)
@@ -45,9 +46,14 @@ def way(plan: Plan, draft: Draft, parent: str, asked_at: datetime | None = None)
     failing = [watch is not None and _is_failing(watch) for watch in watches]
     if all(failing) if reach.needs_all else any(failing):
         return Way.FAILING
-    if asked_at is not None and any(one is None or one.seen_at is None or one.seen_at < asked_at for one in watches):
-        return Way.STALE
-    return Way.UP
+    return Way.UP if all(_is_fresh(watch, asked_at) for watch in watches) else Way.STALE
+
+
+def _is_fresh(watch: Watch | None, asked_at: datetime | None) -> bool:
+    """Whether a look is new enough for a question asked then."""
+    if asked_at is None:
+        return True
+    return watch is not None and watch.seen_at is not None and watch.seen_at >= asked_at - FRESH
 
 
 def is_down(watch: Watch) -> bool:
@@ -64,7 +70,7 @@ def _is_failing(watch: Watch) -> bool:
 
 def is_cut_off(plan: Plan, draft: Draft, target: str) -> bool:
     """Whether all parents of `target` are down (confirmed); never for a target without parents."""
-    parents = _parents(plan, target)
+    parents = parents_of(plan, target)
     return bool(parents) and all(way(plan, draft, parent) is Way.DOWN for parent in parents)
 
 
@@ -74,7 +80,7 @@ def because_of(plan: Plan, draft: Draft, target: str) -> str:
 
 
 def _roots(plan: Plan, draft: Draft, target: str, depth: int) -> Iterator[str]:
-    for parent in _parents(plan, target):
+    for parent in parents_of(plan, target):
         if depth < DEPTH_MAX and is_cut_off(plan, draft, parent):
             yield from _roots(plan, draft, parent, depth + 1)
         else:
@@ -84,7 +90,7 @@ def _roots(plan: Plan, draft: Draft, target: str, depth: int) -> Iterator[str]:
 def asks_until(plan: Plan, draft: Draft, target: str, asked_at: datetime) -> datetime | None:
     """Until when what fails on `target` waits for its parents, having asked for them at `asked_at`. None: one of them
     answers (or it has none), so the failure is its own. A parent that fails is given the time to be confirmed."""
-    ways = {parent: way(plan, draft, parent, asked_at) for parent in _parents(plan, target)}
+    ways = {parent: way(plan, draft, parent, asked_at) for parent in parents_of(plan, target)}
     if not ways or Way.UP in ways.values():
         return None
     if Way.STALE not in ways.values():
@@ -92,15 +98,17 @@ def asks_until(plan: Plan, draft: Draft, target: str, asked_at: datetime) -> dat
     return asked_at + max(_answers_within(plan, parent) for parent, how in ways.items() if how is Way.STALE)
 
 
-def checks_to_ask(plan: Plan, target: str) -> Iterator[tuple[str, str]]:
-    """The (check, parent) to look at before something on `target` is told."""
-    for parent in _parents(plan, target):
-        if (reach := plan.reached_by.get(parent)) is not None:
-            for check in reach.checks:
+def checks_to_ask(plan: Plan, draft: Draft, target: str, now: datetime) -> Iterator[tuple[str, str]]:
+    """The (check, parent) to look at before something on `target` is told: those not looked at just now."""
+    for parent in parents_of(plan, target):
+        reach = plan.reached_by.get(parent)
+        for check in reach.checks if reach is not None else ():
+            if not _is_fresh(draft.watch(alert_key(check, parent)), now):
                 yield check, parent
 
 
-def _parents(plan: Plan, target: str) -> tuple[str, ...]:
+def parents_of(plan: Plan, target: str) -> tuple[str, ...]:
+    """The targets that `target` is reached through."""
     known = plan.targets.get(target)
     return known.parents if known is not None else ()
 

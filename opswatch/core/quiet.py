@@ -108,11 +108,8 @@ def _unreachable(plan: Plan, draft: Draft, alert: Alert, now: datetime) -> Quiet
     until = parents.asks_until(plan, draft, alert.target, alert.asked_at)
     if until is None or not alert.asked_at - sight.CLOCKS_APART_MAX <= now < until:
         return None
-    return Quiet(QuietReason.UNREACHABLE, until, f"its parents are looked at first: {_names(plan, alert.target)}")
-
-
-def _names(plan: Plan, target: str) -> str:
-    return ", ".join(plan.targets[target].parents)
+    names = ", ".join(parents.parents_of(plan, alert.target))
+    return Quiet(QuietReason.UNREACHABLE, until, f"its parents are looked at first: {names}")
 
 
 def _explained(plan: Plan, draft: Draft, alert: Alert, now: datetime) -> Quiet | None:

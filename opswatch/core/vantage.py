@@ -31,9 +31,10 @@ def consider(m: Moment, target: str) -> None:
     if not rule.anchors or known is None or not known.is_remote or sight.node_of(m.plan, target) != m.plan.node:
         return
     before = m.draft.standing.outlooks.get(m.plan.node, Outlook())
-    if before.blind_since is not None or sight.question_until(before, m.now) is not None:
+    if before.blind_since is not None:
         return
-    if before.answered_at is not None and before.answered_at <= m.now < before.answered_at + ASKED_AGAIN:
+    # An answer holds for a while; so does a question that nobody answered: it must not be put again and again.
+    if any(at is not None and at <= m.now < at + ASKED_AGAIN for at in (before.asked_at, before.answered_at)):
         return
     after = max((at for at in (m.now - rule.window, before.answered_at) if at is not None), default=m.now)
     failing = began_to_fail(m, after)

@@ -59,7 +59,7 @@ def test_the_example_of_the_contract_loads(acme: config.Loaded):
 
 def test_what_no_code_acts_on_yet_is_accepted_with_a_loud_warning(acme: config.Loaded):
     wheres = {warning.where for warning in acme.warnings}
-    assert {"[vantage]", "[[hook]] billing", "[[heartbeat]] nightly-backup"} <= wheres
+    assert {"[vantage] anchors", "[[hook]] billing", "[[heartbeat]] nightly-backup"} <= wheres
     assert "[[person]] chen: contact.phone" in wheres
     assert all(warning.line for warning in acme.warnings)
 
