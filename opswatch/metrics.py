@@ -240,7 +240,9 @@ emergencies_total = Counter(
     ("outcome",),
 )
 clock_jumps_total = Counter("opswatch_clock_jumps_total", "Times the clock was set, or the host slept.")
-vantage_blind = Gauge("opswatch_vantage_blind", "1 while this node cannot see: none of its anchors answers.")
+anchors_unreachable = Gauge(
+    "opswatch_anchors_unreachable", "1 while this node cannot see: none of its anchors answers."
+)
 log_lines_lost_total = Counter(
     "opswatch_log_lines_lost_total", "Log lines that could not be written: a closed pipe, a full disk."
 )

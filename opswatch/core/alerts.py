@@ -14,7 +14,7 @@ from opswatch.core.classify import Case, classify, next_change
 from opswatch.core.effects import Recheck
 from opswatch.core.judging import GONE, NO_NORMS, Norms, count, judge
 from opswatch.core.matching import labels_of_alert
-from opswatch.core.model import Health, QuietReason, Status, UnknownReason, Verdict
+from opswatch.core.model import Health, Priority, QuietReason, Status, UnknownReason, Verdict
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Check
 from opswatch.core.quiet import Quiet
@@ -363,7 +363,16 @@ def due(m: Moment, alert: Alert) -> None:
     if alert.health is Health.OK and (watch is None or not watch.flapping):
         clear(m, alert, watch.sentence if watch else alert.sentence)
         return
-    raised = classified(m, alert)
+    _rises(m, alert, classified(m, alert))
+
+
+def rise(m: Moment, alert: Alert, priority: Priority, why: str) -> None:
+    """It is more urgent than its own case says: others hang on it."""
+    if priority < alert.priority:
+        _rises(m, alert, replace(alert, priority=priority, why=f"{priority} because: {why}"))
+
+
+def _rises(m: Moment, alert: Alert, raised: Alert) -> None:
     m.draft.put_alert(alert.key, raised)
     if _is_to_be_told(raised):
         announce(m, raised)

@@ -190,6 +190,8 @@ class Engine:
             alerts.observe(m, check, event.target, event.verdict, event.norms)
             if event.target in m.plan.children:
                 waking.parent_was_seen(m, check, event.target)
+            if m.plan.targets[event.target].parents and m.draft.alerts_on(event.target):
+                waking.cut_off_was_seen(m, event.target)
 
     def _tick(self, m: Moment, tick: Tick) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from opswatch.core import alerts, asking, parents, quiet, vantage
+from opswatch.core.classify import classify
 from opswatch.core.events import AnchorsAsked
-from opswatch.core.model import Health, QuietReason, UnknownReason
+from opswatch.core.model import Health, Priority, QuietReason, UnknownReason
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Check
-from opswatch.core.state import Alert
+from opswatch.core.state import Alert, alert_key
 
 AGAIN_MAX = timedelta(seconds=20)  # a parent for which others wait is confirmed by looks at most this far apart
 
@@ -33,6 +35,27 @@ def parent_was_seen(m: Moment, check: Check, target: str) -> None:
                 waiting = waiting or not is_cut_off
     if waiting and parents.way(m.plan, m.draft, target) is parents.Way.FAILING:
         asking.look_again(m, check.id, target, check.retry or min((check.every or AGAIN_MAX) / 5, AGAIN_MAX))
+
+
+def cut_off_was_seen(m: Moment, target: str) -> None:
+    """What is unreachable is paged to nobody: whatever cuts it off is at least as urgent as it would be."""
+    if not parents.is_cut_off(m.plan, m.draft, target):
+        return
+    for alert in m.draft.alerts_on(target):
+        if alert.reason is UnknownReason.UNREACHABLE:
+            case = alerts.case_of(m, replace(alert, health=Health.CRIT, reason=None))
+            _raise_parents(m, target, min(classify(m.plan, case, m.now).priority, alert.priority), target)
+
+
+def _raise_parents(m: Moment, target: str, priority: Priority, because_of: str) -> None:
+    for parent in parents.parents_of(m.plan, target):
+        if parents.is_cut_off(m.plan, m.draft, parent):
+            _raise_parents(m, parent, priority, because_of)
+            continue
+        reach = m.plan.reached_by.get(parent)
+        for check in reach.checks if reach is not None else ():
+            if (alert := m.draft.alert(alert_key(check, parent))) is not None:
+                alerts.rise(m, alert, priority, f"{because_of} is unreachable because of it")
 
 
 def anchors_were_asked(m: Moment, event: AnchorsAsked) -> None:
@@ -67,6 +90,7 @@ def _cut_off(m: Moment, alert: Alert) -> None:
     if why is None or watch is None or watch.health is Health.OK or watch.confirmed is Health.OK:
         return
     alerts.become_unknown(m, watch, *why)
+    cut_off_was_seen(m, alert.target)
     check = m.plan.checks.get(alert.check)
     if check is not None and alert.target in m.plan.children:
         parent_was_seen(m, check, alert.target)

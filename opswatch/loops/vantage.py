@@ -48,7 +48,7 @@ class Vantage(Loop):
             plan = engine.plan
             outlook = state.standing.outlooks.get(plan.node)
         self.blind_since = outlook.blind_since if outlook is not None else None
-        metrics.vantage_blind.set(float(self.blind_since is not None))
+        metrics.anchors_unreachable.set(float(self.blind_since is not None))
         if not plan.vantage.anchors or not is_wanted(outlook, self._now()):
             self._desk.wait_for_move(version, NAP)
             return

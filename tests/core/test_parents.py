@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from opswatch.core.effects import Recheck
 from opswatch.core.events import Tick
-from opswatch.core.model import Failure, Health, QuietReason, Status, UnknownReason
+from opswatch.core.model import Failure, Health, Priority, QuietReason, Status, UnknownReason
 from opswatch.core.plan import Check, Service, Target
 from tests.story import Story, two_levels
 
@@ -216,6 +216,22 @@ def test_a_chain_of_parents_names_the_one_that_is_down():
 def test_an_unreachable_child_counts_for_no_share_of_failing_targets():
     told = cut_off()
     assert told.state.crit.get("orders", {}) == {}
+
+
+def test_what_cuts_others_off_is_as_urgent_as_they_would_be():
+    plan = behind_switches(parents=("switch-a",))
+    quiet = replace(plan.checks["ping"], priority={Health.CRIT: Priority.P3})
+    told = Story(replace(plan, checks={**plan.checks, "ping": quiet}))
+    told.recovers("ping", "switch-a")
+    fails(told, "ping", "switch-a")
+    fails(told, "ping", "switch-a")
+    assert told.incident().priority is Priority.P3
+    fails(told, "db", "db-1")
+    assert (told.incident().priority, told.incident().why) == (
+        Priority.P1,
+        "P1 because: db-1 is unreachable because of it",
+    )
+    assert told.paged() == ["ana"]
 
 
 def test_a_reload_that_takes_the_parents_away_tells_what_is_so():
