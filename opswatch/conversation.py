@@ -97,6 +97,7 @@ class Conversation:
             title=row.title,
             status=render.word(person.language, f"word.{row.status}"),
             owner=self._names((row.owner,)) if row.owner else "",
+            acks=row.acks,
         )
 
     def _show(self, number: int, person: Person) -> str:

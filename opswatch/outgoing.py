@@ -14,6 +14,7 @@ from opswatch.core import escalation, forewarning, reach
 from opswatch.core.changes import Draft
 from opswatch.core.effects import Announce, Notice, Page, Update
 from opswatch.core.inspection import Report
+from opswatch.core.model import Status
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
@@ -115,6 +116,11 @@ class Composer:
         link = self._links.at(now)
         if isinstance(body, Page) and body.test:
             return render.test_page(plan, body, at=now, **again)  # type: ignore[arg-type]
+        if isinstance(body, Page) and body.bundle:
+            waiting = [one for one in self._incidents(list(body.bundle)) if one.status is Status.TRIGGERED]
+            if not waiting:
+                raise NotWanted("somebody has all of them")
+            return render.bundle_page(plan, body, waiting, link=link, at=now, **again)  # type: ignore[arg-type]
         if isinstance(body, Announce) and body.event == "inspected":
             report = self._report(str(body.facts.get("run")))
             return inspected(plan, body, report, id=promise.id, link=link, at=now, **again)  # type: ignore[arg-type]

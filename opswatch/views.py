@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from opswatch.arranged import Arranged
 from opswatch.core import incidents as life
-from opswatch.core.changes import State
 from opswatch.core.model import Health, Status
 from opswatch.core.norms import Norm
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
 from opswatch.core.spans import say_span
 from opswatch.core.state import Alert, Incident, Silence, Watch, alert_key
-from opswatch.core.storms import tallies
 from opswatch.desk import Desk
+from opswatch.shown_incident import IncidentRow as IncidentRow
+from opswatch.shown_incident import IncidentView as IncidentView
+from opswatch.shown_incident import entry_json as entry_json
+from opswatch.shown_incident import row_of
+from opswatch.shown_incident import utc as utc
 from opswatch.stores import MessageRow as MessageRow  # Given out: a door names it from here, and knows no store.
 from opswatch.stores import Store, Stored
 
@@ -33,9 +36,6 @@ if TYPE_CHECKING:
 
 NOT_SEEN = "not looked at yet"
 MONTH = timedelta(days=30)
-FAILING_MAX = 500
-MEMBERS_MAX = 10_000
-TALLY_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,95 +62,6 @@ class OnCallRow:
             "from": utc(self.start),
             "until": utc(self.until),
             "next": list(self.next),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentRow:
-    """One line of the list."""
-
-    id: int
-    status: Status
-    priority: str
-    service: str | None
-    title: str
-    owner: str | None
-    opened_at: datetime
-    alerts: int
-    next_deadline: datetime | None
-    quiet: str | None = None
-    snoozed_until: datetime | None = None
-    storm: int | None = None  # the one it is folded into
-
-    def as_json(self) -> dict[str, object]:
-        """The format of `opswatch list --json` (SPEC 5)."""
-        return {
-            "id": self.id,
-            "status": str(self.status),
-            "priority": self.priority,
-            "service": self.service,
-            "title": self.title,
-            "owner": self.owner,
-            "opened_at": utc(self.opened_at),
-            "alerts": self.alerts,
-            "next_deadline": utc(self.next_deadline),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentView:
-    """One incident with everything that happened to it. `allowed` are the commands it takes now."""
-
-    row: IncidentRow
-    incident: Incident
-    alerts: tuple[Alert, ...]
-    entries: tuple[Stored, ...]
-    messages: tuple[MessageRow, ...]
-    allowed: tuple[str, ...]
-    folded: tuple[int, ...] = ()  # open incidents that a storm holds
-
-    def as_json(self) -> dict[str, object]:
-        """Everything; of very many alerts the first FAILING_MAX, `alerts` counts them all."""
-        return {
-            **self.row.as_json(),
-            "why": self.incident.why,
-            "summary": self.incident.summary,
-            "policy": self.incident.policy,
-            "level": self.incident.level,
-            "cycle": self.incident.cycle,
-            "climb": self.incident.climb,
-            "paged": [list(pair) for pair in self.incident.paged],
-            "snoozed_until": utc(self.incident.snoozed_until),
-            "acknowledged_at": utc(self.incident.acked_at),
-            "resolved_at": utc(self.incident.resolved_at),
-            "failing": [
-                {
-                    "check": alert.check,
-                    "target": alert.target,
-                    "item": alert.item,
-                    "state": str(alert.health),
-                    "since": utc(alert.fired_at),
-                    "sentence": alert.sentence,
-                    "evidence": list(alert.evidence),
-                }
-                for alert in self.alerts[:FAILING_MAX]
-            ],
-            "in_storm": self.incident.storm,
-            "storm": self._storm_json() if self.incident.is_storm else None,
-            "messages": [_message_json(message) for message in self.messages],
-            "timeline": [entry_json(stored) for stored in self.entries],
-            "allowed": list(self.allowed),
-        }
-
-    def _storm_json(self) -> dict[str, object]:
-        return {
-            "folded": self.incident.folded,
-            "open": len(self.folded),
-            "members": list(self.folded[:MEMBERS_MAX]),
-            **{
-                f"by_{name}": [{"name": key, "count": count} for key, count in tally[:TALLY_MAX]]
-                for name, tally in tallies(self.alerts).items()
-            },
         }
 
 
@@ -268,7 +179,7 @@ class Views(Arranged):
         else:
             found = self.open_incidents(limit=limit)
         with self._desk.looking() as (state, _):
-            return [_row(incident, state) for incident in found]
+            return [row_of(incident, state, self.plan) for incident in found]
 
     def open_incidents(self, *, limit: int = 500) -> list[Incident]:
         """What is open, worst and oldest first, whole: for who says what happens next to each. What is folded into a
@@ -288,11 +199,11 @@ class Views(Arranged):
             incident = incident or self._store.incident(number)
             if incident is None:
                 return None
-            row = _row(incident, state)
-        allowed = sorted(life.word_of(kind) for kind in life.TRANSITIONS[incident.status])
-        entries = self._store.timeline(incident=number, limit=2000)
-        messages = self._store.messages(number)
-        return IncidentView(row, incident, tuple(alerts), tuple(entries), tuple(messages), tuple(allowed), folded)
+            row = row_of(incident, state, self.plan)
+        allowed = tuple(sorted(life.word_of(kind) for kind in life.allowed(self.plan, incident)))
+        entries = tuple(self._store.timeline(incident=number, limit=2000))
+        messages = tuple(self._store.messages(number))
+        return IncidentView(row, incident, tuple(alerts), entries, messages, allowed, self.plan, folded)
 
     # checks
 
@@ -511,57 +422,15 @@ class Views(Arranged):
         return self._store.message(message)
 
 
-def utc(at: datetime | None) -> str | None:
-    """An instant as the API writes it: `2026-11-16T02:00:00Z`."""
-    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def entry_json(stored: Stored) -> dict[str, object]:
-    entry = stored.entry
+def shift_json(shift: Shift) -> dict[str, object]:
+    """The format of `opswatch roster show --json` (SPEC 3)."""
     return {
-        "position": stored.position,
-        "at": utc(entry.at),
-        "kind": entry.kind,
-        "incident": entry.incident,
-        "by": entry.by,
-        "facts": dict(entry.facts),
+        "start": utc(shift.start),
+        "end": utc(shift.end),
+        "people": list(shift.people),
+        "layer": shift.layer,
+        "override": shift.override,
     }
-
-
-def _message_json(message: MessageRow) -> dict[str, object]:
-    return {
-        "id": message.id,
-        "kind": message.kind,
-        "person": message.person,
-        "channel": message.channel,
-        "promised_at": utc(message.promised_at),
-        "attempts": message.attempts,
-        "settled_at": utc(message.settled_at),
-        "outcome": message.outcome,
-        "detail": message.detail,
-    }
-
-
-def _row(incident: Incident, state: State) -> IncidentRow:
-    """What is folded is whoever's the storm is: its own status says only that it is not over."""
-    is_over = incident.status is Status.RESOLVED
-    quiet = life.quiet_reason(incident)
-    storm = state.incidents.get(incident.storm) if incident.storm is not None and not is_over else None
-    has_it = storm if storm is not None and storm.status is Status.ACKNOWLEDGED else incident
-    return IncidentRow(
-        incident.number,
-        has_it.status,
-        str(incident.priority),
-        incident.service,
-        incident.title,
-        has_it.owner,
-        incident.opened_at,
-        len(incident.alerts) or len(state.folded.get(incident.number, ())),
-        None if is_over and incident.reopen_at is None else (storm or incident).wake_at,
-        str(quiet) if quiet else None,
-        incident.snoozed_until,
-        incident.storm if storm is not None else None,
-    )
 
 
 def _schedule(every: timedelta | None, cron: str | None) -> str:

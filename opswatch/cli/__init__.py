@@ -29,6 +29,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Act on an incident": (
         Entry("ack", "acting:ack", "Take it: paging stops."),
         Entry("unack", "acting:unack", "Give it back: paging starts again."),
+        Entry("accept", "acting:accept", "Join as a reserve."),
+        Entry("decline", "acting:decline", "Do not come as a reserve: the next one is asked."),
         Entry("resolve", "acting:resolve", "It is over."),
         Entry("reopen", "acting:reopen", "It is not over."),
         Entry("snooze", "acting:snooze", "Quiet for a while."),

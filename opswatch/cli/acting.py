@@ -46,6 +46,30 @@ def unack(incidents: tuple[int, ...], as_json: bool) -> int:
     return _each(incidents, Unack, as_json)
 
 
+@click.command("accept", cls=Command)
+@_incidents
+@is_json
+def accept(incidents: tuple[int, ...], as_json: bool) -> int:
+    """Join INCIDENTS as a reserve. Who has them stays: `ack` takes one. Enough have come: nobody else is asked.
+
+    \b
+    opswatch accept 142
+    """
+    from opswatch.core.events import Accept
+
+    return _each(incidents, Accept, as_json)
+
+
+@click.command("decline", cls=Command)
+@_incidents
+@is_json
+def decline(incidents: tuple[int, ...], as_json: bool) -> int:
+    """Do not come to INCIDENTS as a reserve, or no more: the next of the pool is asked at once."""
+    from opswatch.core.events import Decline
+
+    return _each(incidents, Decline, as_json)
+
+
 @click.command("resolve", cls=Command, context_settings=TEXT)
 @_incident
 @click.argument("text", nargs=-1, type=click.UNPROCESSED)

@@ -165,9 +165,9 @@ class Door:
 
     def _warn_if_nobody_pages(self, command: Command | AbsencesImported) -> None:
         """Whoever wants somebody paged must not believe it is done where no daemon lives to do it."""
-        from opswatch.core.events import Escalate, Open, Reassign, Reopen, Unack
+        from opswatch.core.events import Decline, Escalate, Open, Reassign, Reopen, Unack
 
-        wants_pages = isinstance(command, Escalate | Open | Reassign | Reopen | Unack)
+        wants_pages = isinstance(command, Decline | Escalate | Open | Reassign | Reopen | Unack)
         if wants_pages and not self.office().views.status().is_alive:
             click.echo("warning: no opswatch daemon lives: nobody is paged until one runs (opswatch run)", err=True)
 

@@ -14,6 +14,8 @@ from opswatch.cli.shown import print_json, print_table, say, styled
 from opswatch.cli.values import INCIDENT
 
 if TYPE_CHECKING:
+    from opswatch.core.plan import Plan
+    from opswatch.core.state import PoolCall
     from opswatch.views import IncidentRow, IncidentView
 
 EVIDENCE_LINES = 10
@@ -54,7 +56,7 @@ def _row(row: IncidentRow, zone: str, now: datetime) -> list[str]:
         status,
         row.service or "",
         row.title,
-        row.owner or "",
+        f"{row.owner} ({row.acks})" if row.owner and row.acks else row.owner or "",
         times.local(row.opened_at, zone),
         due,
     ]
@@ -88,6 +90,14 @@ def show(incident: int, as_json: bool) -> int:
     return DONE
 
 
+def _reserves(call: PoolCall, plan: Plan) -> str:
+    """`emergency: 1 of 2 have accepted (Sun Li)`."""
+    came = [plan.people[one].name if one in plan.people else one for one in call.accepted]
+    pool = plan.pools.get(call.pool)
+    said = f"{call.pool}: {len(came)} of {pool.need if pool else 0} have accepted"
+    return f"{said} ({', '.join(came)})" if came else said
+
+
 def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
     office = door().office()
     one, row, now = view.incident, view.row, office.now()
@@ -105,7 +115,8 @@ def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
     return [
         ("why", one.why),
         ("service", one.service or ""),
-        ("owner", acked),
+        ("owner", f"{acked} ({row.acks} have acknowledged)" if row.acks else acked),
+        *(("reserves", _reserves(call, office.plan)) for call in one.pools),
         ("promised", times.named(one.promised_for, zone)),
         ("opened", f"{times.named(one.opened_at, zone)}, {times.away(one.opened_at, now)}"),
         ("resolved", times.named(one.resolved_at, zone)),

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from opswatch.core import arrangements, escalation, incidents, storms
+from opswatch.core import arrangements, escalation, incidents, pools, storms
 from opswatch.core.effects import Withdraw
 from opswatch.core.events import (
+    Accept,
     AcceptCover,
     AcceptRisk,
     Acknowledge,
@@ -17,6 +18,7 @@ from opswatch.core.events import (
     AddSilence,
     AskCover,
     Command,
+    Decline,
     Escalate,
     MovePaper,
     Note,
@@ -38,6 +40,7 @@ from opswatch.core.plan import Person
 from opswatch.core.state import Incident
 
 SILENCE_BY_RESPONDER_MAX = timedelta(hours=24)
+TAPPED_TWICE = timedelta(seconds=10)
 
 
 def run(m: Moment, command: Command) -> None:
@@ -108,9 +111,8 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
         return
     if _said_already(m, incident, command):
         return
-    allowed = incidents.TRANSITIONS[incident.status]
-    if type(command) not in allowed:
-        names = ", ".join(sorted(incidents.word_of(kind) for kind in allowed))
+    if type(command) not in incidents.TRANSITIONS[incident.status]:
+        names = ", ".join(sorted(incidents.word_of(kind) for kind in incidents.allowed(m.plan, incident)))
         m.refuse("not_possible_now", incident=incident.number, status=str(incident.status), allowed=names)
         return
     storm = incident.storm if incident.status is not Status.RESOLVED else None
@@ -142,14 +144,18 @@ def _said_already(m: Moment, incident: Incident, command: _OnIncident) -> bool:
     """Commands are idempotent: what is so already is answered, not done again and not an error."""
     match command:
         case Acknowledge() if incident.status is Status.ACKNOWLEDGED:
-            say = m.done if incident.owner == command.by else m.refuse
+            say = m.done if command.by in (incident.owner, *incident.acks) else m.refuse
             say("already_acknowledged", incident=incident.number, by=incident.owner)
+        case Acknowledge() if _counts_already(m, incident, command.by):
+            m.done("ack_counted_already", incident=incident.number, **_acks(m, incident))
         case Resolve() if incident.status is Status.RESOLVED:
             m.done("already_resolved", incident=incident.number, by=incident.resolved_by)
-        case Unack() if incident.status is Status.TRIGGERED:
+        case Unack() if incident.status is Status.TRIGGERED and not incident.acks:
             m.done("not_acknowledged", incident=incident.number)
         case Reopen() if incident.status is not Status.RESOLVED:
             m.done("not_resolved", incident=incident.number)
+        case Escalate() if _was_tapped_twice(m, incident, command.by):
+            m.done("escalated", incident=incident.number, level=incident.level)
         case Reassign(to=to) if _is_asked_already(incident, to):
             m.done("reassigned", incident=incident.number, to=to.partition(":")[2], until=incident.promised_for)
         case _:
@@ -163,35 +169,117 @@ def _is_asked_already(incident: Incident, to: str) -> bool:
     return is_waiting and incident.reason is PageReason.REASSIGNED and incident.owner == to.removeprefix("person:")
 
 
+def _counts_already(m: Moment, incident: Incident, person: str) -> bool:
+    return person in incident.acks and len(incident.acks) < escalation.acks_needed(m.plan, incident)
+
+
+def _was_tapped_twice(m: Moment, incident: Incident, person: str) -> bool:
+    """Whether the same person escalated it a moment ago, and nothing came of it yet. Looked at once per escalation."""
+    is_climbing = incident.status is Status.TRIGGERED and incident.reason is PageReason.ESCALATED
+    marks = m.draft.standing.marks
+    return is_climbing and marks.get(_mark(incident, person), m.now) > m.now
+
+
+def _mark(incident: Incident, person: str) -> str:
+    return f"escalated {incident.number} {person}"
+
+
+def _acks(m: Moment, incident: Incident) -> dict[str, object]:
+    """How many have acknowledged, of how many: nothing where one is enough."""
+    need = escalation.acks_needed(m.plan, incident)
+    return {} if need == 1 else {"count": len(incident.acks), "need": need}
+
+
 def _acknowledge(m: Moment, incident: Incident, command: Acknowledge) -> Incident:
-    """Every pending page of the incident stops in this transaction."""
-    incident = escalation.stop(m, incident)
+    """Every pending page of the incident stops in this transaction; reserves are asked on. Where the policy wants
+    several people, the ladder goes on until they are as many: the first of them has it."""
+    acks = tuple(dict.fromkeys((*incident.acks, command.by)))
+    incident = replace(incident, acks=acks, first_acked_at=incident.first_acked_at or m.now, given_back_by=None)
+    if len(acks) < escalation.acks_needed(m.plan, incident):
+        return _came_too(m, _ack_counted(m, incident, command), command)
+    incident = escalation.stop(m, incident, keep_reserves=True)
     m.record(
         "acknowledged",
         incident=incident.number,
         by=command.by,
         door=command.door,
         after_s=int((m.now - incident.opened_at).total_seconds()),
+        owner=acks[0] if acks[0] != command.by else None,
+        **_acks(m, incident),
     )
     incident = replace(
         incident,
         status=Status.ACKNOWLEDGED,
-        owner=command.by,
+        owner=acks[0],
         acked_at=m.now,
-        first_acked_at=incident.first_acked_at or m.now,
         held_until=None,
         held_why=None,
         promised_for=None,
     )
     incidents.tell(m, incident, "acknowledged")
     m.done("acknowledged", incident=incident.number, title=incident.title, by=command.by)
-    return incidents.restart_ack_timer(m, incident)
+    return incidents.restart_ack_timer(m, _came_too(m, incident, command))
 
 
-def _unack(m: Moment, incident: Incident, command: Unack) -> Incident:
-    m.record("unacknowledged", incident=incident.number, by=command.by, door=command.door)
+def _ack_counted(m: Moment, incident: Incident, command: Acknowledge) -> Incident:
+    """One more has it, and more are wanted: nothing rings for them any more, the others are asked on. With nobody else
+    left to answer on this level, the next one is entered at once."""
+    m.record(
+        "ack_counted",
+        incident=incident.number,
+        by=command.by,
+        door=command.door,
+        after_s=int((m.now - incident.opened_at).total_seconds()),
+        **_acks(m, incident),
+    )
+    m.effects.append(Withdraw(incident.number, (command.by,), "answered"))
+    left = tuple(person for person in incident.reachable if person != command.by)
+    was_last = incident.reachable and not left and incident.level_until is not None
+    steps = tuple(step for step in incident.steps if step.person != command.by)
+    incident = replace(incident, owner=incident.acks[0], reachable=left, steps=steps)
+    incidents.tell(m, incident, "ack_counted")
+    m.done("ack_counted", incident=incident.number, **_acks(m, incident))
+    return escalation.climb(m, incident) if was_last else incident
+
+
+def _came_too(m: Moment, incident: Incident, command: Acknowledge) -> Incident:
+    """A reserve who takes the incident has come."""
+    pool = pools.pool_of(m.plan, incident, command.by)
+    if pool is None or not pools.is_called(incident, pool.id) or pools.has_accepted(incident, pool.id, command.by):
+        return incident
+    return pools.accept(m, incident, pool, command.by, command.door)
+
+
+def _accept(m: Moment, incident: Incident, command: Accept | Decline) -> Incident | None:
+    """Anybody of a pool may come, asked or not yet; and may take it back."""
+    pool = pools.pool_of(m.plan, incident, command.by)
+    if pool is None:
+        known = ", ".join(dict.fromkeys(person for one in m.plan.pools.values() for person in one.people))
+        m.refuse("no_reserve", incident=incident.number, person=command.by, known=known)
+        return None
+    comes = isinstance(command, Accept)
+    is_so = (pools.has_accepted if comes else pools.has_declined)(incident, pool.id, command.by)
+    if not is_so:
+        move = pools.accept if comes else pools.decline
+        incident = move(m, incident, pool, command.by, command.door)
+    key = ("accepted" if comes else "declined") + ("_already" if is_so else "")
+    facts = pools.said(m.plan, pools.call_of(incident, pool.id))
+    nobody = True if comes and incident.owner is None else None
+    m.done(key, incident=incident.number, nobody=nobody, **facts)
+    return incident
+
+
+def _unack(m: Moment, incident: Incident, command: Unack) -> Incident | None:
+    """Given back. Where several had it, the others still count."""
+    if incident.status is Status.TRIGGERED and command.by not in incident.acks:
+        m.refuse("ack_of_others", incident=incident.number, by=incident.acks[0])
+        return None
+    needs_several = escalation.acks_needed(m.plan, incident) > 1
+    left = tuple(one for one in incident.acks if one != command.by) if needs_several else ()
+    owner = left[0] if left else None
+    m.record("unacknowledged", incident=incident.number, by=command.by, door=command.door, owner=owner, acks=list(left))
     m.done("unacknowledged", incident=incident.number)
-    incident = replace(incident, status=Status.TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
+    incident = replace(incidents.nobody_has_it(incident), owner=owner, acks=left, given_back_by=command.by)
     incidents.noted(m, incident, "unacknowledged")
     return escalation.start(m, incident, PageReason.ACK_EXPIRED)
 
@@ -227,9 +315,10 @@ def _escalate(m: Moment, incident: Incident, command: Escalate) -> Incident | No
         return None
     rungs = len(escalation.policy_of(m.plan, incident.policy).levels)
     level = min(incident.level + 1, rungs) if incident.level else 1
+    m.once(_mark(incident, command.by), m.now + TAPPED_TWICE)
     m.record("escalated", incident=incident.number, by=command.by, door=command.door, level=level)
     m.done("escalated", incident=incident.number, level=level)
-    incident = replace(incident, status=Status.TRIGGERED, owner=None, acked_at=None, ack_until=None, held_until=None)
+    incident = replace(incidents.nobody_has_it(incident), held_until=None)
     incidents.noted(m, incident, "escalated")
     return escalation.start(m, incident, PageReason.ESCALATED, level=level)
 
@@ -249,11 +338,8 @@ def _reassign(m: Moment, incident: Incident, command: Reassign) -> Incident | No
     m.done("reassigned", incident=incident.number, to=what, until=command.due)
     wait = escalation.policy_of(m.plan, incident.policy).levels[0].wait
     incident = replace(
-        escalation.stop(m, incident),
-        status=Status.TRIGGERED,
+        incidents.nobody_has_it(escalation.stop(m, incident, keep_reserves=True)),
         owner=command.to if kind == "team" else what,
-        acked_at=None,
-        ack_until=None,
         snoozed_until=None,
         held_until=None,
         promised_for=command.due,
@@ -265,7 +351,7 @@ def _reassign(m: Moment, incident: Incident, command: Reassign) -> Incident | No
     incidents.noted(m, incident, "reassigned")
     incident = escalation.page_directly(m, incident, (command.to,), PageReason.REASSIGNED)
     pages_nobody = m.plan.rule(incident.priority).interrupt == "never"  # Then no ladder waits for their answer.
-    return replace(incident, level_until=None if pages_nobody else m.now + wait, reachable=())
+    return replace(incident, level_until=None if pages_nobody else m.now + wait, reachable=(), skipped=())
 
 
 def _note(m: Moment, incident: Incident, command: Note) -> Incident | None:
@@ -301,15 +387,32 @@ def _priority(m: Moment, incident: Incident, command: SetPriority) -> Incident:
     incident = replace(incident, policy=escalation.route(m, incident))
     incidents.noted(m, incident, "priority_set")
     if command.priority > before and incident.storm is None:
-        return escalation.lowered(m, incident)
+        return _enough_now(m, escalation.lowered(m, incident), command)
     return incident
 
 
-_OnIncident = Acknowledge | Unack | Resolve | Reopen | Snooze | Escalate | Reassign | Note | SetPriority
-_ON_INCIDENT = (Acknowledge, Unack, Resolve, Reopen, Snooze, Escalate, Reassign, Note, SetPriority)
+def _enough_now(m: Moment, incident: Incident, command: SetPriority) -> Incident:
+    """A lower priority may want fewer people: those who have acknowledged are as many."""
+    enough = len(incident.acks) >= escalation.acks_needed(m.plan, incident)
+    if incident.status is not Status.TRIGGERED or not incident.acks or not enough:
+        return incident
+    incident = escalation.stop(m, incident, keep_reserves=True)
+    owner = incident.acks[0]
+    m.record("acknowledged", incident=incident.number, by=owner, door=command.door)
+    incident = replace(incident, status=Status.ACKNOWLEDGED, owner=owner, acked_at=m.now, promised_for=None)
+    incidents.tell(m, incident, "acknowledged")
+    return incidents.restart_ack_timer(m, incident)
+
+
+_OnIncident = (
+    Acknowledge | Unack | Accept | Decline | Resolve | Reopen | Snooze | Escalate | Reassign | Note | SetPriority
+)
+_ON_INCIDENT = (Acknowledge, Unack, Accept, Decline, Resolve, Reopen, Snooze, Escalate, Reassign, Note, SetPriority)
 _INCIDENT: Mapping[type[Command], Callable[..., Incident | None]] = {
     Acknowledge: _acknowledge,
     Unack: _unack,
+    Accept: _accept,
+    Decline: _accept,
     Resolve: _resolve,
     Reopen: _reopen,
     Snooze: _snooze,

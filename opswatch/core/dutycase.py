@@ -11,6 +11,10 @@ from opswatch.core.model import PageReason, Status
 
 DEEDS = frozenset(
     {
+        "accepted",
+        "ack_counted",
+        "declined",
+        "pool_exhausted",
         "unacknowledged",
         "ack_expired",
         "escalated",
@@ -143,13 +147,22 @@ def _level_entered(case: Case, entry: Entry, is_inside: bool) -> None:
 
 
 def _acknowledged(case: Case, entry: Entry, is_inside: bool) -> None:
-    case.status, case.owner = Status.ACKNOWLEDGED, entry.by
+    case.status, case.owner = Status.ACKNOWLEDGED, _text(entry, "owner") or entry.by
     if case.acked_at is None:
         case.acked_at, case.acked_by = entry.at, entry.by
     asked = case.asked.get(entry.by or "")
     if asked is not None and is_inside:
         case.tally(entry.by or "").answers.append(entry.at - asked.at)
     case.asked.clear()
+
+
+def _ack_counted(case: Case, entry: Entry, is_inside: bool) -> None:
+    """One of several who are wanted: they have answered, the others are asked on."""
+    if case.acked_at is None:
+        case.acked_at, case.acked_by, case.owner = entry.at, entry.by, entry.by
+    asked = case.asked.pop(entry.by or "", None)
+    if asked is not None and is_inside:
+        case.tally(entry.by or "").answers.append(entry.at - asked.at)
 
 
 def _nobody_has_it(case: Case, entry: Entry, is_inside: bool) -> None:
@@ -198,6 +211,7 @@ _READERS: Mapping[str, Callable[[Case, Entry, bool], None]] = {
     "page_delivered": _page_delivered,
     "level_entered": _level_entered,
     "acknowledged": _acknowledged,
+    "ack_counted": _ack_counted,
     "unacknowledged": _nobody_has_it,
     "ack_expired": _nobody_has_it,
     "escalated": _nobody_has_it,

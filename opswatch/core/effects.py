@@ -44,6 +44,9 @@ class Page:
     roster: str | None = None
     test: bool = False
     at: datetime | None = None
+    pool: str | None = None  # they are asked as a reserve of it
+    bundle: tuple[int, ...] = ()  # one page for these incidents together (`[mercy]`); `incident` is 0 then
+    count: int = 0  # how many pages it stands for
 
     @property
     def id(self) -> str:

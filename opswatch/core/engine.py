@@ -19,6 +19,7 @@ from opswatch.core import (
     freshness,
     held,
     incidents,
+    mercy,
     papers,
     risks,
     rounds,
@@ -121,6 +122,7 @@ class Engine:
             state.fresh_until,
             min((held.until for held in state.standing.held.values()), default=None),
             shift_life.due_at(state.standing.shifts_at, state.standing.takeovers),
+            mercy.first_due(self.plan, state.standing),
         )
         return min((at for at in instants if at is not None), default=None)
 
@@ -205,6 +207,7 @@ class Engine:
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
         if tick.only is None:
             freshness.look(m)
+            mercy.due(m)
         for key in state.posting_deadlines.due(m.now, EXPIRED_AT_ONCE):
             posting = m.draft.posting(key) if tick.looks_at(f"posting {key}") else None
             if posting is not None and posting.wake_at is not None and posting.wake_at <= m.now:
@@ -300,6 +303,8 @@ def _send_failed(m: Moment, event: SendFailed) -> None:
         attempt=event.attempt,
         until=event.retry_at if not closed else None,
     )
+    if closed and event.page is not None and event.page.bundle:
+        mercy.way_failed(m, event.page)
     incident = m.draft.incident(event.incident or 0)
     if closed and incident is not None and event.page is not None:
         escalation.keep(m, escalation.way_failed(m, incident, event))

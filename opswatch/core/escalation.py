@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from opswatch.core import calendars, reach, shadows
+from opswatch.core import calendars, paging, pools, reach, rings
 from opswatch.core.effects import Page, Withdraw
 from opswatch.core.events import SendFailed
+from opswatch.core.limits import parse_range
 from opswatch.core.matching import labels_hold, matches_glob
 from opswatch.core.model import PageReason, Priority, Status
 from opswatch.core.moment import Moment
@@ -34,6 +35,18 @@ def route(m: Moment, incident: Incident) -> str:
         if _route_holds(m, rule, incident):
             return rule.policy
     return next(iter(m.plan.policies), ADMINS_ONLY)
+
+
+def acks_needed(plan: Plan, incident: Incident) -> int:
+    """How many people must acknowledge before the ladder ends."""
+    return max(1, policy_of(plan, incident.policy).acks.get(incident.priority, 1))
+
+
+def acks_said(plan: Plan, incident: Incident) -> str | None:
+    """ "1 of 2", where the policy wants several and somebody has acknowledged."""
+    need = acks_needed(plan, incident)
+    is_told = need > 1 and incident.acks and incident.status is not Status.RESOLVED
+    return f"{len(incident.acks)} of {need}" if is_told else None
 
 
 def policy_of(plan: Plan, policy: str) -> Policy:
@@ -69,12 +82,13 @@ def start(
     the first level. A priority that never interrupts waits for the digest instead."""
     first_ever = incident.level == 0 and incident.level_until is None and not incident.paged and incident.climb == 1
     incident = replace(
-        stop(m, incident),
+        stop(m, incident, keep_reserves=True),
         climb=incident.climb if first_ever and reason is PageReason.FIRST else incident.climb + 1,
         cycle=1,
         level=0,
         reason=reason,
         snoozed_until=None,
+        skipped=(),
     )
     if m.plan.rule(incident.priority).interrupt == "never":
         return incident
@@ -82,8 +96,23 @@ def start(
 
 
 def climb(m: Moment, incident: Incident) -> Incident:
-    """Nobody answered: the next level whose `when` holds, the next cycle, and at last the policy's fallback."""
+    """Nobody answered: the next level whose `when` holds, the next cycle, and at last the policy's fallback. A level
+    that was skipped for too few alerts comes first, once there are enough."""
+    rungs = policy_of(m.plan, incident.policy).levels
+    late = next((n for n in sorted(incident.skipped) if n <= len(rungs) and _holds(m, incident, rungs[n - 1])), None)
+    if late is not None and late <= incident.level:  # Rungs above it are passed once more: under new page ids.
+        incident = replace(incident, climb=incident.climb + 1)
+        return _climb_from(m, incident, late - 1, ())
     return _climb_from(m, incident, incident.level, ())
+
+
+def joined(m: Moment, incident: Incident) -> Incident:
+    """An alert joined: where no level could be entered, one that wanted more alerts may be now."""
+    if incident.status is not Status.TRIGGERED or not incident.waits_for_level or incident.level_until is None:
+        return incident
+    if any(_holds(m, incident, rung) for rung in policy_of(m.plan, incident.policy).levels):
+        return _climb_from(m, incident, incident.level, ())
+    return incident
 
 
 def _climb_from(m: Moment, incident: Incident, level: int, extra: tuple[str, ...]) -> Incident:
@@ -101,39 +130,87 @@ def _climb_from(m: Moment, incident: Incident, level: int, extra: tuple[str, ...
             level, cycle = 1, cycle + 1
         rung = policy.levels[level - 1]
         if not _holds(m, incident, rung):
-            m.record("level_skipped", incident=incident.number, level=level, cycle=cycle, climb=incident.climb)
+            incident = _skip(m, incident, rung, level, cycle)
             continue
-        entered = _enter(m, incident, level, cycle, (*rung.page, *extra), rung.wait)
+        entered = _enter(m, incident, level, cycle, (*rung.page, *extra), rung.wait, rung)
         if entered is not None:
             return entered
 
 
 def _holds(m: Moment, incident: Incident, rung: Level) -> bool:
-    return rung.when is None or calendars.when_holds(rung.when, m.plan.calendars, incident.priority, m.now)
+    when = rung.when
+    if when is None:
+        return True
+    has_enough = _has_enough(incident, rung)
+    return has_enough and calendars.when_holds(when, m.plan.calendars, incident.priority, m.now)
+
+
+def _has_enough(incident: Incident, rung: Level) -> bool:
+    """Whether as many of its alerts fail as the level wants."""
+    wanted = rung.when.alerts if rung.when is not None else None
+    return wanted is None or parse_range(wanted).is_bad(_failing(incident))
+
+
+def _failing(incident: Incident) -> int:
+    """How many alerts it stands for: its own, or a storm's."""
+    return incident.folded if incident.is_storm else len(incident.alerts)
+
+
+def _counted(incident: Incident, rung: Level | None) -> dict[str, object]:
+    """What a condition on alerts was judged by, for the timeline."""
+    wanted = rung.when.alerts if rung is not None and rung.when is not None else None
+    return {} if wanted is None else {"alerts": _failing(incident), "wanted": wanted}
+
+
+def _skip(m: Moment, incident: Incident, rung: Level, level: int, cycle: int) -> Incident:
+    m.record(
+        "level_skipped",
+        incident=incident.number,
+        by=None,
+        level=level,
+        cycle=cycle,
+        climb=incident.climb,
+        **_counted(incident, rung),
+    )
+    waits_for_alerts = not _has_enough(incident, rung) and level not in incident.skipped
+    return replace(incident, skipped=(*incident.skipped, level)) if waits_for_alerts else incident
 
 
 def _wait_for_a_level(m: Moment, incident: Incident, policy: Policy) -> Incident:
     """No level may be entered now: the deadline is the first instant at which one may; then it goes on from the level
-    it has reached. A window that never comes (a priority it does not name) leaves the daily re-look."""
+    it has reached. What has no instant (a priority it does not name, more alerts) leaves the daily re-look, and the
+    next alert that joins."""
     instants = [
         at
         for rung in policy.levels
         if rung.when is not None
+        and _has_enough(incident, rung)
         and (at := calendars.when_next(rung.when, m.plan.calendars, incident.priority, m.now)) is not None
     ]
     until = min(instants, default=m.now + RELOOK)
-    m.record("level_skipped", incident=incident.number, climb=incident.climb, until=until)
-    return replace(incident, level_until=until)
+    counted = _failing(incident) if any(not _has_enough(incident, rung) for rung in policy.levels) else None
+    m.record("level_skipped", incident=incident.number, climb=incident.climb, until=until, alerts=counted)
+    return replace(incident, level_until=until, waits_for_level=True)
 
 
 def _enter(
-    m: Moment, incident: Incident, level: int, cycle: int, names: Iterable[str], wait: timedelta
+    m: Moment,
+    incident: Incident,
+    level: int,
+    cycle: int,
+    names: Iterable[str],
+    wait: timedelta,
+    rung: Level | None = None,
 ) -> Incident | None:
-    """Page the level's targets at once, each person once. None when there is nobody: the next level, at once."""
-    targets = reach.resolve(m, names, incident.priority)
+    """Page the level's targets at once, each person once. None when there is nobody: the next level, at once. `rung` is
+    None for the policy's fallback."""
+    targets = reach.resolve(m, names, incident.priority, incident.pools)
     for person in targets.out_of_reach:
         m.record("unreachable_person", incident=incident.number, person=person, level=level)
-    if not targets.people and not targets.channels:
+    people = tuple(called for called in targets.people if called.person not in incident.acks)
+    if rung is not None and rung.round_robin:
+        people = rings.one_of(m, f"{incident.policy}/{level}", people)
+    if not people and not targets.channels:
         m.record("level_empty", incident=incident.number, level=level, cycle=cycle, climb=incident.climb)
         return None
     is_first = cycle == 1 and incident.level == 0
@@ -142,23 +219,53 @@ def _enter(
         incident,
         level=level,
         cycle=cycle,
-        level_until=max(m.now, min((called.release for called in targets.people), default=m.now)) + wait,
-        reachable=tuple(called.person for called in targets.people),
+        level_until=max(m.now, min((called.release for called in people), default=m.now)) + wait,
+        reachable=tuple(called.person for called in people),
+        skipped=tuple(one for one in incident.skipped if one != level),
+        waits_for_level=False,
     )
     m.record(
         "level_entered",
         incident=incident.number,
+        by=None,
         level=level,
         cycle=cycle,
         climb=incident.climb,
         reason=reason,
-        people=[called.person for called in targets.people],
+        people=[called.person for called in people],
         channels=list(targets.channels),
         until=incident.level_until,
+        **_counted(incident, rung),
     )
-    for called in targets.people:
-        incident = _page_person(m, incident, called, reason)
-    return _tell_channels(m, incident, targets.channels, "triggered" if is_first else "unanswered")
+    incident = pools.begin(m, incident, people)
+    for called in people:
+        incident = paging.page_person(m, incident, called, reason)
+    incident = _tell_channels(m, incident, targets.channels, "triggered" if is_first else "unanswered")
+    return _announce_level(m, incident, rung, [called.person for called in people])
+
+
+def _announce_level(m: Moment, incident: Incident, rung: Level | None, people: list[str]) -> Incident:
+    """`announce` of a level: that it is entered, whom it pages, how long nobody has answered. Not a page; a channel
+    that the level pages has its card already."""
+    if rung is None:
+        return incident
+    levels = policy_of(m.plan, incident.policy).levels
+    waited_s = int((m.now - incident.opened_at).total_seconds())
+    for target in rung.announce:
+        channel = target.removeprefix("channel:")
+        if target in rung.page or channel not in m.plan.channels:
+            continue
+        m.announce(
+            channel,
+            "level",
+            incident.number,
+            level=incident.level,
+            levels=len(levels),
+            people=people,
+            waited_s=waited_s or None,
+        )
+        incident = replace(incident, told=tuple(dict.fromkeys((*incident.told, channel))))
+    return incident
 
 
 def _fall_back(m: Moment, incident: Incident, policy: Policy, cycle: int) -> Incident:
@@ -179,77 +286,13 @@ def _tell_channels(m: Moment, incident: Incident, channels: tuple[str, ...], eve
     return replace(incident, told=told)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# One person
-
-
-def _page_person(m: Moment, incident: Incident, called: reach.Called, reason: PageReason) -> Incident:
-    """Their steps: those due are promised now, the others wait in the incident. Steps of an earlier level of theirs
-    end here: they are paged anew."""
-    steps = [
-        DueStep(
-            at=called.release + step.after,
-            person=called.person,
-            contact=step.contact,
-            level=incident.level,
-            cycle=incident.cycle,
-            climb=incident.climb,
-            step=str(place),
-            reason=reason,
-            roster=called.roster,
-        )
-        for place, step in enumerate(called.steps, start=1)
-    ]
-    if called.release > m.now:
-        m.record("held", incident=incident.number, person=called.person, until=called.release, why="held")
-    others = tuple(step for step in incident.steps if step.person != called.person)
-    incident = replace(incident, steps=(*others, *(step for step in steps if step.at > m.now)))
-    for step in steps:
-        if step.at <= m.now:
-            incident = promise(m, incident, step)
-    return incident
-
-
-def promise(m: Moment, incident: Incident, step: DueStep) -> Incident:
-    """Promise one page: a row in the same transaction as the state that follows from it."""
-    page = Page(
-        incident=incident.number,
-        climb=step.climb,
-        cycle=step.cycle,
-        level=step.level,
-        person=step.person,
-        step=step.step,
-        contact=step.contact,
-        priority=incident.priority,
-        reason=step.reason,
-        roster=step.roster,
-        at=m.now,
-    )
-    m.send(page)
-    m.record(
-        "page_promised",
-        incident=incident.number,
-        page=page.id,
-        person=step.person,
-        contact=step.contact,
-        level=step.level,
-        reason=step.reason,
-        priority=str(incident.priority),
-        roster=step.roster,
-        observed=True if m.plan.mode == "observe" else None,
-    )
-    pair = (step.person, step.contact)
-    paged = incident.paged if pair in incident.paged else (*incident.paged, pair)
-    return shadows.follow(m, replace(incident, paged=paged, page_last_at=m.now), step)
-
-
 def page_directly(m: Moment, incident: Incident, names: Iterable[str], reason: PageReason) -> Incident:
     """Page these targets outside the levels (level 0): a reminder to the owner, a reassignment."""
     targets = reach.resolve(m, names, incident.priority)
     outer = incident.level
     inner = replace(incident, level=0)
     for called in targets.people:
-        inner = _page_person(m, inner, replace(called, release=m.now), reason)
+        inner = paging.page_person(m, inner, replace(called, release=m.now), reason)
     return _tell_channels(m, replace(inner, level=outer), targets.channels, str(reason))
 
 
@@ -261,7 +304,7 @@ def page_also(m: Moment, incident: Incident, names: Iterable[str], priority: Pri
     beside = replace(incident, level=0, priority=priority)
     for called in targets.people:
         if called.person not in asked:
-            beside = _page_person(m, beside, called, incident.reason)
+            beside = paging.page_person(m, beside, called, incident.reason)
     channels = tuple(channel for channel in targets.channels if channel not in incident.told)
     beside = _tell_channels(m, beside, channels, "triggered")
     return replace(beside, level=incident.level, priority=incident.priority)
@@ -283,11 +326,17 @@ def again_louder(m: Moment, incident: Incident) -> Incident:
     policy = policy_of(m.plan, incident.policy)
     rung = policy.levels[min(incident.level, len(policy.levels)) - 1]
     m.effects.append(Withdraw(incident.number, None, "raised"))
-    incident = replace(incident, climb=incident.climb + 1, steps=(), level_until=m.now + rung.wait)
-    again = [reach.call(m, m.plan.people[one], incident.priority, None, NOW) for one in paged if one in m.plan.people]
+    incident = replace(
+        incident, climb=incident.climb + 1, steps=(), level_until=m.now + rung.wait, waits_for_level=False
+    )
+    again = [
+        reach.call(m, m.plan.people[one], incident.priority, None, NOW, pools.asking(m.plan, incident, one))
+        for one in paged
+        if one in m.plan.people and one not in incident.acks
+    ]
     for called in (*again, *waiting):
         if called is not None:
-            incident = _page_person(m, incident, called, PageReason.RAISED)
+            incident = paging.page_person(m, incident, called, PageReason.RAISED)
     return incident
 
 
@@ -297,7 +346,8 @@ def _not_yet_paged(m: Moment, incident: Incident) -> list[reach.Called]:
     is_in_fallback = incident.level > len(policy.levels)
     names = (policy.fallback or m.plan.admins()) if is_in_fallback else policy.levels[incident.level - 1].page
     people = {step.person for step in incident.steps} - {person for person, _ in incident.paged}
-    return [called for called in reach.resolve(m, names, incident.priority).people if called.person in people]
+    called = reach.resolve(m, names, incident.priority, incident.pools).people
+    return [one for one in called if one.person in people]
 
 
 def follow_plan(m: Moment, incident: Incident) -> Incident:
@@ -307,7 +357,8 @@ def follow_plan(m: Moment, incident: Incident) -> Incident:
         incident = replace(incident, policy=route(m, incident))
         return start(m, incident, PageReason.FIRST) if _is_climbing(incident) else incident
     rungs = len(policy_of(m.plan, incident.policy).levels)
-    steps = tuple(step for step in incident.steps if step.person in m.plan.people)
+    asked = {None, *(call.pool for call in pools.going(m.plan, incident))}
+    steps = tuple(step for step in incident.steps if step.person in m.plan.people and step.pool in asked)
     left = tuple(person for person in incident.reachable if person in m.plan.people)
     gone = incident.reachable and not left
     level = min(incident.level, rungs + 1)
@@ -326,7 +377,7 @@ def lowered(m: Moment, incident: Incident) -> Incident:
     stands, unless the new priority never interrupts."""
     if m.plan.rule(incident.priority).interrupt == "never":
         m.effects.append(Withdraw(incident.number, None, "lowered"))
-        return replace(incident, steps=(), level=0, level_until=None, reachable=())
+        return pools.stopped(replace(incident, steps=(), level=0, level_until=None, reachable=()))
     unwanted = tuple(dict.fromkeys(who for who, way in incident.paged if not _is_sent(m, incident, who, way, m.now)))
     if unwanted:
         m.effects.append(Withdraw(incident.number, unwanted, "lowered"))
@@ -344,20 +395,29 @@ def _is_sent(m: Moment, incident: Incident, name: str, contact: str, at: datetim
     return release is not None and release <= at
 
 
-def stop(m: Moment, incident: Incident) -> Incident:
-    """No page of this incident goes out any more: pending steps are dropped, promised ones are overtaken."""
-    if incident.paged or incident.steps:
+def stop(m: Moment, incident: Incident, *, keep_reserves: bool = False) -> Incident:
+    """No page of this incident goes out any more: pending steps are dropped, promised ones are overtaken. With
+    `keep_reserves` the reserves of a pool are asked on, until enough of them have accepted."""
+    reserves = pools.asked(m.plan, incident) if keep_reserves else frozenset()
+    if not reserves and (incident.paged or incident.steps):
         m.effects.append(Withdraw(incident.number))
-    return replace(incident, steps=(), level_until=None, reachable=())
+    elif others := tuple(dict.fromkeys(who for who, _ in incident.paged if who not in reserves)):
+        m.effects.append(Withdraw(incident.number, others))
+    steps = tuple(step for step in incident.steps if step.pool is not None and step.person in reserves)
+    incident = replace(incident, steps=steps, level_until=None, reachable=(), waits_for_level=False)
+    return incident if reserves else pools.stopped(incident)
 
 
 def way_failed(m: Moment, incident: Incident, failed: SendFailed) -> Incident:
     """A way to a person is closed for good: their next contact, at once; when none is left and nobody else of this
     level can be reached, the next level, at once."""
     page = failed.page
-    if page is None or incident.status is Status.RESOLVED or page.climb != incident.climb:
+    if page is None or incident.status is Status.RESOLVED:
         return incident
-    if m.plan.rule(incident.priority).interrupt == "never" or _is_taken_or_quiet(incident, page):
+    pool = pools.asking(m.plan, incident, page.person)
+    if pool is None and (page.climb != incident.climb or _is_taken(incident, page)):
+        return incident
+    if m.plan.rule(incident.priority).interrupt == "never" or _is_quiet(incident):
         return incident
     person = m.plan.people.get(page.person)
     base, _, failed_before = page.step.partition(".")
@@ -374,8 +434,9 @@ def way_failed(m: Moment, incident: Incident, failed: SendFailed) -> Incident:
             step=f"{base}.{tried + 1}",
             reason=PageReason.DELIVERY_FAILED,
             roster=page.roster,
+            pool=pool,
         )
-        return promise(m, incident, step)
+        return paging.promise(m, incident, step)
     m.record("unreachable_person", incident=incident.number, person=page.person, level=page.level)
     left = tuple(person_id for person_id in incident.reachable if person_id != page.person)
     incident = replace(incident, reachable=left, steps=tuple(s for s in incident.steps if s.person != page.person))
@@ -383,10 +444,17 @@ def way_failed(m: Moment, incident: Incident, failed: SendFailed) -> Incident:
     return climb(m, incident) if is_waiting and incident.level_until is not None else incident
 
 
-def _is_taken_or_quiet(incident: Incident, page: Page) -> bool:
-    """A page was in flight when somebody took the incident, snoozed it, or a silence began: nobody waits for it."""
+def _is_taken(incident: Incident, page: Page) -> bool:
+    """A page was in flight when somebody took the incident: nobody waits for it."""
+    if page.person in incident.acks:
+        return incident.status is not Status.ACKNOWLEDGED or page.person != incident.owner
+    return incident.status is Status.ACKNOWLEDGED and page.person != incident.owner
+
+
+def _is_quiet(incident: Incident) -> bool:
+    """A page was in flight when it was snoozed, or a silence began."""
     if incident.status is Status.ACKNOWLEDGED:
-        return page.person != incident.owner
+        return False
     return incident.held_until is not None or incident.snoozed_until is not None
 
 
@@ -418,9 +486,10 @@ def _wake_at(m: Moment, incident: Incident) -> datetime:
     if incident.snoozed_until is not None:
         return incident.snoozed_until
     if incident.status is Status.ACKNOWLEDGED:
-        instants = [incident.ack_until, *(step.at for step in incident.steps)]
+        clock = incident.ack_until
     else:
-        instants = [incident.level_until, *(step.at for step in incident.steps)]
+        clock = incident.level_until
+    instants = [clock, *(step.at for step in incident.steps), *pools.ends(m.plan, incident)]
     known = [at for at in instants if at is not None]
     if known:
         return min(known)

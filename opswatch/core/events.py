@@ -34,6 +34,20 @@ class Unack(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Accept(Command):
+    """A reserve joins. Whose incident it is stays as it was: `ack` takes it."""
+
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decline(Command):
+    """A reserve does not come, or takes an acceptance back: the next of the pool is asked at once."""
+
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve(Command):
     incident: int
     text: str = ""

@@ -63,6 +63,22 @@ VERBS: tuple[Verb, ...] = (
         _p.say_incident,
     ),
     Verb(
+        ("accept", "join", "接受", "参加"),
+        "accept NUMBER",
+        "accept 142",
+        events.Accept,
+        _p.read_incident(events.Accept),
+        _p.say_incident,
+    ),
+    Verb(
+        ("decline", "婉拒", "拒绝", "来不了"),
+        "decline NUMBER",
+        "decline 142",
+        events.Decline,
+        _p.read_incident(events.Decline),
+        _p.say_incident,
+    ),
+    Verb(
         ("resolve", "resolved", "close", "closed", "fixed", "关闭", "解决", "已解决"),
         "resolve NUMBER [TEXT]",
         "resolve 142 disk cleaned",

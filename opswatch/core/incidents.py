@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from opswatch.core import escalation, papers, quiet
+from opswatch.core import escalation, paging, papers, pools, quiet
 from opswatch.core.effects import Update
 from opswatch.core.events import (
+    Accept,
     Acknowledge,
     Command,
+    Decline,
     Escalate,
     Note,
     Reassign,
@@ -26,6 +28,7 @@ from opswatch.core.events import (
 from opswatch.core.held import note as note_held
 from opswatch.core.model import PageReason, Priority, QuietReason, Status
 from opswatch.core.moment import Moment
+from opswatch.core.plan import Plan
 from opswatch.core.quiet import Quiet
 from opswatch.core.state import Alert, Incident
 
@@ -33,7 +36,10 @@ TRIGGERED, ACKNOWLEDGED, RESOLVED = Status.TRIGGERED, Status.ACKNOWLEDGED, Statu
 
 TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
     TRIGGERED: {
-        Acknowledge: ACKNOWLEDGED,
+        Acknowledge: ACKNOWLEDGED,  # The last of as many as the policy wants; until then it climbs on.
+        Unack: TRIGGERED,
+        Accept: TRIGGERED,
+        Decline: TRIGGERED,
         Snooze: TRIGGERED,
         Escalate: TRIGGERED,
         Reassign: TRIGGERED,
@@ -43,6 +49,8 @@ TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
     },
     ACKNOWLEDGED: {
         Unack: TRIGGERED,
+        Accept: ACKNOWLEDGED,
+        Decline: ACKNOWLEDGED,
         Snooze: ACKNOWLEDGED,
         Escalate: TRIGGERED,
         Reassign: TRIGGERED,
@@ -53,6 +61,14 @@ TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
     RESOLVED: {Reopen: TRIGGERED, Note: RESOLVED},
 }
 """What a command may do in each status. What the table lacks is refused; docs and the CLI list it from here."""
+
+
+def allowed(plan: Plan, incident: Incident) -> tuple[type[Command], ...]:
+    """What makes sense to say to this incident now: the table, without what nothing here answers to."""
+    pointless = set() if plan.pools else {Accept, Decline}
+    if incident.status is TRIGGERED and not incident.acks:
+        pointless.add(Unack)
+    return tuple(kind for kind in TRANSITIONS[incident.status] if kind not in pointless)
 
 
 def word_of(kind: type[Command]) -> str:
@@ -153,7 +169,7 @@ def join_many(m: Moment, incident: Incident, alerts: Sequence[Alert]) -> Inciden
         m.record("owner_message", incident=incident.number, person=incident.owner, alert=worst.key, count=more)
         _update(m, incident, incident.owner or "", "joined")
     _announce(m, incident, "joined")
-    return escalation.keep(m, incident)
+    return escalation.keep(m, escalation.joined(m, incident))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -195,7 +211,7 @@ def raise_priority(
     if waits or incident.storm is not None:  # The storm is paged for its members: `storms.look`.
         return incident
     if breaks_ack:
-        incident = replace(incident, status=TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
+        incident = nobody_has_it(incident)
         extra = (f"person:{owner}",) if owner in m.plan.people else ()
         return escalation.start(m, incident, PageReason.RAISED, extra=extra)
     return escalation.again_louder(m, incident) if same else escalation.start(m, incident, PageReason.RAISED)
@@ -262,14 +278,11 @@ def reopen(m: Moment, incident: Incident, reason: PageReason, *, by: str | None,
     """It is not over: triggered again, the ladder starts anew."""
     m.record("reopened", incident=incident.number, by=by, why=why)
     incident = replace(
-        incident,
-        status=TRIGGERED,
-        owner=None,
-        acked_at=None,
+        nobody_has_it(incident),
+        pools=(),
         resolved_at=None,
         resolved_by=None,
         reopen_at=None,
-        reminded=False,
         joined_at=m.now,
     )
     incident = replace(incident, policy=escalation.route(m, incident))
@@ -387,13 +400,7 @@ def _due_triggered(m: Moment, incident: Incident) -> Incident:
 
 
 def _due_steps(m: Moment, incident: Incident) -> Incident:
-    now_due = [step for step in incident.steps if step.at <= m.now]
-    incident = replace(incident, steps=tuple(step for step in incident.steps if step.at > m.now))
-    for step in now_due:
-        person = m.plan.people.get(step.person)
-        if person is not None and step.contact in person.contacts:
-            incident = escalation.promise(m, incident, step)
-    return incident
+    return pools.due(m, paging.due_steps(m, incident))
 
 
 def _due_acknowledged(m: Moment, incident: Incident) -> Incident:
@@ -408,8 +415,21 @@ def _due_acknowledged(m: Moment, incident: Incident) -> Incident:
         incident = escalation.page_directly(m, incident, owner_targets(m, incident), PageReason.REMINDER)
         return replace(incident, ack_until=m.now + policy.levels[0].wait)
     m.record("ack_expired", incident=incident.number, person=incident.owner)
-    incident = replace(incident, status=TRIGGERED, owner=None, acked_at=None, ack_until=None, reminded=False)
-    return escalation.start(m, incident, PageReason.ACK_EXPIRED)
+    return escalation.start(m, nobody_has_it(incident), PageReason.ACK_EXPIRED)
+
+
+def nobody_has_it(incident: Incident) -> Incident:
+    """Triggered again; whoever had it, or had counted towards it, does not any more."""
+    return replace(
+        incident,
+        status=TRIGGERED,
+        owner=None,
+        acks=(),
+        given_back_by=None,
+        acked_at=None,
+        ack_until=None,
+        reminded=False,
+    )
 
 
 def owner_targets(m: Moment, incident: Incident) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def loads_of(
     tags = {one.number: one.tag for one in told}
     counts: dict[str, _Count] = {}
     for entry in entries:
-        if entry.kind == "page_promised":
+        if entry.kind in ("page_promised", "bundle_promised"):
             person = str(entry.facts.get("person"))
             if (count := counts.get(person)) is None:
                 count = counts[person] = _Count()

@@ -73,7 +73,15 @@ def read_incident(make: Callable[..., Command]) -> Callable[[Sentence, Speaker],
     return read
 
 
-def say_incident(command: events.Acknowledge | events.Unack | events.Reopen | events.Escalate | Show) -> str:
+def say_incident(
+    command: events.Acknowledge
+    | events.Unack
+    | events.Accept
+    | events.Decline
+    | events.Reopen
+    | events.Escalate
+    | Show,
+) -> str:
     return str(command.incident)
 
 

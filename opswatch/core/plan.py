@@ -41,12 +41,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A condition on local time (`when` of a level or a route). An empty one always holds."""
+    """A condition (`when` of a level or a route): local time, priority, failing alerts. An empty one always holds."""
 
     windows: tuple[Window, ...] = ()
     timezone: str = "UTC"
     calendar: str | None = None
     priorities: frozenset[Priority] | None = None
+    alerts: str | None = None  # of a level: how many alerts of the incident fail, as written (`">= 5"`)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -239,6 +240,8 @@ class Level:
     page: tuple[str, ...]  # roster:ID  roster:ID/next  roster:ID/previous  person:ID  team:ID  pool:ID  channel:ID
     wait: timedelta = timedelta(minutes=5)
     when: When | None = None
+    announce: tuple[str, ...] = ()  # channel:ID: told that the level is entered, and whom it pages
+    round_robin: bool = False  # one of its people each time, in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,7 @@ class Policy:
     repeat: int = 0  # the whole ladder again, this often
     fallback: tuple[str, ...] = ()  # empty: the admins
     ack_timeout: Mapping[Priority, timedelta] = field(default_factory=dict)
+    acks: Mapping[Priority, int] = field(default_factory=dict)  # how many must acknowledge; default: one
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,19 @@ class DueStep:
     step: str
     reason: PageReason
     roster: str | None = None
+    pool: str | None = None  # they are asked as a reserve: it survives an acknowledgement
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCall:
+    """A pool whose reserves were asked to join an incident, and who said what."""
+
+    pool: str
+    called: tuple[str, ...] = ()  # whose turn has come, or is to come
+    accepted: tuple[str, ...] = ()  # in the order in which they came
+    declined: tuple[str, ...] = ()
+    until: datetime | None = None  # when the last of them has had their time; None: nobody is being asked
+    times: int = 1  # how often it was called: part of the page ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +192,13 @@ class Incident:
     shadows: tuple[tuple[str, str], ...] = ()  # (person, contact) of those who watch: told, never paged
     told: tuple[str, ...] = ()  # channels that have its card
     page_last_at: datetime | None = None
+    skipped: tuple[int, ...] = ()  # levels of this climb that wanted more alerts: looked at again
+    waits_for_level: bool = False  # no level's `when` holds: `level_until` is when one may
+    pools: tuple[PoolCall, ...] = ()  # reserves that were called, or came; the one that moved last is last
     # who has it
     owner: str | None = None  # a person's id, or `team:dev`
+    acks: tuple[str, ...] = ()  # who has acknowledged, where the policy wants several; the first is the owner
+    given_back_by: str | None = None  # who had it last and gave it back by hand
     acked_at: datetime | None = None
     first_acked_at: datetime | None = None
     ack_until: datetime | None = None  # then one reminder, then the acknowledgement lapses
@@ -388,6 +406,15 @@ class Takeover:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """Pages to one person beyond what an hour has room for: they become one, when there is room (`[mercy]`)."""
+
+    at: datetime  # not before
+    count: int = 0
+    incidents: tuple[int, ...] = ()  # those that are named; `count` tells of all
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The few single facts: last numbers given, whether all pages are paused."""
 
@@ -409,3 +436,6 @@ class Standing:
     storm: int | None = None  # the last one that began
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)  # node → its own sight
     marks: Mapping[str, datetime] = field(default_factory=dict)  # what has been told once → until when that is kept
+    rings: Mapping[str, str] = field(default_factory=dict)  # policy/level that pages one in turn → who was the last
+    rang: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)  # person → their pages of the last hour
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)  # person → what waits for room

@@ -10,6 +10,7 @@ from typing import Any
 from opswatch.core.changes import State
 from opswatch.core.effects import Entry
 from opswatch.core.model import RiskStatus, Stage, Status
+from opswatch.core.state import Incident
 
 CHECKPOINT = "checkpoint"
 """The kind of the entry that stands for everything before it, once that was forgotten: its facts are the book then."""
@@ -29,6 +30,22 @@ class Line:
     alerts: set[str] = field(default_factory=set)
     ended_at: datetime | None = None  # resolved then
     storm: int | None = None  # folded into that one, while it is open
+    acks: tuple[str, ...] = ()  # who has acknowledged it
+    accepted: tuple[str, ...] = ()  # `pool/person` of reserves who came, sorted
+
+
+def line_of(incident: Incident) -> Line:
+    """The line that the state itself gives."""
+    return Line(
+        str(incident.status),
+        str(incident.priority),
+        incident.owner,
+        incident.service,
+        set(incident.alerts),
+        storm=incident.storm,
+        acks=incident.acks,
+        accepted=tuple(sorted(f"{call.pool}/{person}" for call in incident.pools for person in call.accepted)),
+    )
 
 
 @dataclass(slots=True)
@@ -58,9 +75,7 @@ def book_of(state: State) -> Book:
     """The same view, taken from the state itself. Resolved incidents are left out: they leave it after a day."""
     return Book(
         incidents={
-            number: Line(str(one.status), str(one.priority), one.owner, one.service, set(one.alerts), storm=one.storm)
-            for number, one in state.incidents.items()
-            if one.status is not Status.RESOLVED
+            number: line_of(one) for number, one in state.incidents.items() if one.status is not Status.RESOLVED
         },
         announced={key: str(alert.announced) if alert.announced else None for key, alert in state.alerts.items()},
         silences=set(state.silences),
@@ -129,6 +144,8 @@ def _line(facts: Mapping[str, Any]) -> Line:
         set(facts["alerts"]),
         None if ended is None else datetime.fromisoformat(ended),
         facts.get("storm"),
+        tuple(facts.get("acks", ())),
+        tuple(facts.get("accepted", ())),
     )
 
 
@@ -178,16 +195,38 @@ def _left(book: Book, entry: Entry, facts: Facts) -> None:
 
 def _acknowledged(book: Book, entry: Entry, facts: Facts) -> None:
     line = book.incidents[entry.incident or 0]
-    line.status, line.owner, line.ended_at = Status.ACKNOWLEDGED, entry.by, None
+    line.status, line.owner, line.ended_at = Status.ACKNOWLEDGED, _text(facts, "owner") or entry.by, None
+    line.acks = tuple(dict.fromkeys((*line.acks, entry.by or "")))
+
+
+def _ack_counted(book: Book, entry: Entry, facts: Facts) -> None:
+    line = book.incidents[entry.incident or 0]
+    line.acks = (*line.acks, entry.by or "")
+    line.owner = line.acks[0]
 
 
 def _nobody_has_it(book: Book, entry: Entry, facts: Facts) -> None:
     line = book.incidents[entry.incident or 0]
-    line.status, line.owner, line.ended_at = Status.TRIGGERED, None, None
+    line.status, line.owner, line.ended_at = Status.TRIGGERED, _text(facts, "owner"), None
+    left = facts.get("acks")
+    line.acks = tuple(map(str, left)) if isinstance(left, (list, tuple)) else ()
+
+
+def _reopened(book: Book, entry: Entry, facts: Facts) -> None:
+    _nobody_has_it(book, entry, facts)
+    book.incidents[entry.incident or 0].accepted = ()
+
+
+def _reserve(book: Book, entry: Entry, facts: Facts) -> None:
+    line = book.incidents[entry.incident or 0]
+    who = f"{facts['pool']}/{entry.by}"
+    others = {name for name in line.accepted if name != who}
+    line.accepted = tuple(sorted(others | {who} if entry.kind == "accepted" else others))
 
 
 def _reassigned(book: Book, entry: Entry, facts: Facts) -> None:
     line = book.incidents[entry.incident or 0]
+    line.acks = ()
     line.status, line.owner = Status.TRIGGERED, str(facts["to"]).removeprefix("person:")
 
 
@@ -263,10 +302,13 @@ _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "folded": _folded,
     "unfolded": _folded,
     "acknowledged": _acknowledged,
+    "ack_counted": _ack_counted,
+    "accepted": _reserve,
+    "declined": _reserve,
     "unacknowledged": _nobody_has_it,
     "ack_expired": _nobody_has_it,
     "escalated": _nobody_has_it,
-    "reopened": _nobody_has_it,
+    "reopened": _reopened,
     "reassigned": _reassigned,
     "resolved": _resolved,
     "raised": _raised,

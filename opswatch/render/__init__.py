@@ -3,7 +3,7 @@
 from opswatch.render.answers import answer, entry, help_text, priority_words, say_refusal
 from opswatch.render.message import Action, Message
 from opswatch.render.messages import Link, announce, page, update
-from opswatch.render.notices import digest, test_page
+from opswatch.render.notices import bundle_page, digest, test_page
 from opswatch.render.paper_notices import notice
 from opswatch.render.words import LANGUAGES, when, word
 
@@ -14,6 +14,7 @@ __all__ = [
     "Message",
     "announce",
     "answer",
+    "bundle_page",
     "digest",
     "entry",
     "help_text",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from opswatch.core import flapping
+from opswatch.core import escalation, flapping, pools
 from opswatch.core.model import Priority, QuietReason, Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -64,8 +64,11 @@ class Card:
     def event(self, event: str, facts: Mapping[str, object] | None = None) -> str:
         """What became of it, as half a sentence: "acknowledged by Bo". An event without words is "changed"."""
         incident = self.incident
-        by = incident.resolved_by if event == "resolved" else incident.owner
+        by = {"resolved": incident.resolved_by, "unacknowledged": incident.given_back_by}.get(event, incident.owner)
+        if event == "ack_counted" and incident.acks:
+            by = incident.acks[-1]
         known = {
+            **self._acks(),
             "by": by if by in self._plan.people else None,
             "priority": incident.priority,
             "level": incident.level,
@@ -89,14 +92,13 @@ class Card:
         why = incident.why.removeprefix(f"{incident.priority} because: ")
         lines = [(word("page.why", priority=incident.priority), why)]
         if incident.status is not Status.TRIGGERED or incident.owner:
-            status = self.reader.code(incident.status)
-            owner = self.owner()
-            lines.append(
-                (word("page.status"), self.reader.join((status, owner)) if owner and not self._is_over else status)
-            )
+            parts = [self.reader.code(incident.status), self.owner() if not self._is_over else "", self.acks()]
+            lines.append((word("page.status"), self.reader.join(part for part in parts if part)))
         lines += self._storm_lines()
         if incident.storm is not None and not self._is_over:
             lines.append((word("page.in_storm"), f"{word('page.storm')} #{incident.storm}"))
+        if reserves := self.reserves():
+            lines.append((word("page.reserves"), reserves))
         if summary := self.summary():
             lines.append((word("page.seen"), summary))
         lines.append((word("page.since"), since(self.reader, incident.opened_at, self._at)))
@@ -108,6 +110,27 @@ class Card:
         if evidence := self._evidence():
             lines.append((word("page.evidence"), evidence))
         return [(name, value) for name, value in lines if value]
+
+    def acks(self) -> str:
+        """ "1 of 2 have acknowledged", where the policy wants several; "" once it is over, and where one is enough."""
+        facts = self._acks()
+        return self.reader.word("page.acks", **facts) if facts and not self._is_over else ""
+
+    def reserves(self) -> str:
+        """Per pool that was called, how many of it have accepted, and who."""
+        if self._is_over:
+            return ""
+        rows = []
+        for call in self.incident.pools:
+            facts = pools.said(self._plan, call) | {"count": str(len(call.accepted))}
+            people = self.reader.join(self.reader.person(one) for one in call.accepted)
+            rows.append(self.reader.word("page.reserves_line", **facts, people=people))
+        return "\n".join(rows)
+
+    def _acks(self) -> dict[str, object]:
+        need = escalation.acks_needed(self._plan, self.incident)
+        count = len(self.incident.acks)
+        return {"count": str(count), "need": need} if need > 1 and count else {}
 
     def next(self, next_people: Sequence[str] = ()) -> list[Line]:
         """What happens when nobody answers; nothing once somebody has it."""

@@ -50,6 +50,7 @@ def page(
     links = _links(link, incident, plan, page.person)
     opening = [reader.word("page.duplicate")] if possible_duplicate else []
     reason = _why_you(reader, incident, page)
+    asked = [reader.word("page.reserve", pool=page.pool, number=incident.number)] if page.pool else []
     lines = [*card.facts(), *card.next(next_people)]
     if first_step:
         lines.append((reader.word("page.first_step"), first_step))
@@ -67,7 +68,7 @@ def page(
         id=page.id,
         kind="page",
         title=card.title(page.priority),
-        opening=[*opening, reason],
+        opening=[*opening, reason, *asked],
         lines=lines,
         links=links,
         at=at,
@@ -175,6 +176,9 @@ def _why_you(reader: Reader, incident: Incident, page: Page) -> str:
     policy = reader.plan.policies.get(incident.policy) if reader.plan else None
     is_last_resort = policy is not None and page.level > len(policy.levels)
     level = None if is_last_resort else page.level
+    if page.reason is PageReason.ACK_EXPIRED and incident.given_back_by is not None:
+        by = reader.person(incident.given_back_by)
+        return reader.word("page.given_back", by=by, level=level, roster=page.roster)
     return reader.word("page.you_first", reason=reader.code(page.reason), level=level, roster=page.roster)
 
 

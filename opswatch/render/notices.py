@@ -61,6 +61,81 @@ def digest(
     return Message(id, "announce", title, text, at, lines, links, loud=False, attempt=attempt, payload=payload)
 
 
+def bundle_page(
+    plan: Plan,
+    page: Page,
+    incidents: Sequence[Incident],
+    *,
+    link: Link,
+    at: datetime,
+    attempt: int = 1,
+    possible_duplicate: bool = False,
+) -> Message:
+    """Pages that an hour had no room for, as one: which incidents nobody has taken still, the worst first."""
+    reader = reader_of(plan, page.person)
+    ordered = sorted(incidents, key=lambda one: (one.priority, one.number))
+    services = list(dict.fromkeys(reader.service(one.service) for one in ordered if one.service))
+    title = reader.word(
+        "page.bundle_title",
+        priority=page.priority,
+        count=max(page.count, len(ordered)),
+        service=reader.join([*services[:3], *(["…"] if len(services) > 3 else [])]),
+    )
+    opening = [reader.word("page.duplicate")] if possible_duplicate else []
+    opening.append(reader.word("page.bundle"))
+    rows = [
+        reader.word(
+            "page.bundle_line",
+            number=one.number,
+            title=Card(plan, one, (), reader, at).title(),
+            since=since(reader, one.opened_at, at),
+        )
+        for one in ordered[:DIGEST_LINES_MAX]
+    ]
+    if left := len(ordered) - DIGEST_LINES_MAX:
+        rows += [reader.word("word.and_more", count=left)] if left > 0 else []
+    gone = page.count - len(ordered)
+    lines = [(reader.word("digest.open"), "\n".join(rows))]
+    if gone > 0:
+        lines.append(("…", reader.word("page.bundle_over", count=gone)))
+    url = link("dashboard")
+    links = {"opswatch": url} if url else {}
+    text = fill_template("message.txt.j2", title=title, opening=opening, lines=lines, links=links)
+    payload: dict[str, object] = dict.fromkeys(("why", "service", "roster")) | {
+        "kind": "page",
+        "page_id": page.id,
+        "attempt": attempt,
+        "possible_duplicate": possible_duplicate,
+        "test": False,
+        "incident": ordered[0].number if ordered else None,
+        "incidents": [one.number for one in ordered],
+        "count": page.count,
+        "priority": str(page.priority),
+        "status": "triggered",
+        "reason": str(page.reason),
+        "title": title,
+        "summary": "\n".join(rows),
+        "person": page.person,
+        "level": page.level,
+        "cycle": page.cycle,
+        "links": dict.fromkeys(("incident", "acknowledge", "resolve", "playbook")),
+        "at": stamp(at),
+    }
+    return Message(
+        page.id,
+        "page",
+        title,
+        text,
+        at,
+        tuple(lines),
+        links,
+        priority=str(page.priority),
+        attempt=attempt,
+        possible_duplicate=possible_duplicate,
+        payload=payload,
+    )
+
+
 def test_page(
     plan: Plan, page: Page, *, at: datetime, by: str = "", attempt: int = 1, possible_duplicate: bool = False
 ) -> Message:

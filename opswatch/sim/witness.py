@@ -15,8 +15,7 @@ from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Effect, Entry, Page, Record
 from opswatch.core.events import Event, Tick
 from opswatch.core.model import Status
-from opswatch.core.state import Incident
-from opswatch.core.timeline import Book, Line, replay
+from opswatch.core.timeline import Book, line_of, replay
 from opswatch.errors import OpswatchError
 from opswatch.sim import laws
 
@@ -103,7 +102,7 @@ class Witness:
     def _same_line(self, state: State, number: int) -> list[str]:
         incident, line = state.incidents.get(number), self.book.incidents.get(number)
         told = line if line is not None and line.status != Status.RESOLVED else None
-        so = _line(incident) if incident is not None and incident.status is not Status.RESOLVED else None
+        so = line_of(incident) if incident is not None and incident.status is not Status.RESOLVED else None
         return [] if told == so else [f"incident {number}: the timeline says {told}, the state {so}"]
 
     def _same_arrangements(self, state: State) -> list[str]:
@@ -127,9 +126,3 @@ class Witness:
                 broken.append(f"page {page.id} is promised twice")
             known.add(page.id)
         return broken
-
-
-def _line(incident: Incident) -> Line:
-    """What the book should say of it."""
-    status, priority = str(incident.status), str(incident.priority)
-    return Line(status, priority, incident.owner, incident.service, set(incident.alerts), storm=incident.storm)

@@ -46,6 +46,7 @@ class Incident(BaseModel):
     opened_at: datetime
     alerts: int
     next_deadline: datetime | None
+    acks: str | None = None  # "1 of 2", where the policy wants several people and somebody has acknowledged
 
 
 class Entry(BaseModel):
@@ -85,6 +86,16 @@ class SentMessage(BaseModel):
     detail: str
 
 
+class Reserves(BaseModel):
+    """A pool that was called. `asking_until` is null when nobody of it is being asked."""
+
+    pool: str
+    need: int
+    accepted: list[str]
+    declined: list[str]
+    asking_until: datetime | None
+
+
 class WholeIncident(Incident):
     """Everything about one incident. `allowed` are the commands that it takes now."""
 
@@ -94,6 +105,8 @@ class WholeIncident(Incident):
     level: int
     cycle: int
     climb: int
+    acknowledged_by: list[str]
+    reserves: list[Reserves]
     paged: list[tuple[str, str]]
     snoozed_until: datetime | None
     acknowledged_at: datetime | None
@@ -158,12 +171,22 @@ def add_api(app: FastAPI, door: Door) -> None:
             raise HTTPException(404, f"there is no roster {str(roster)[:80]}") from None
         return [row.as_json() for row in rows]
 
-    @api.get("/incidents", response_model=list[Incident], summary="Open incidents, worst and oldest first")
+    @api.get(
+        "/incidents",
+        response_model=list[Incident],
+        response_model_exclude_unset=True,
+        summary="Open incidents, worst first",
+    )
     def incidents(all: bool = False, limit: Annotated[int, Query(ge=1, le=LIST_MAX)] = LIST_MAX) -> Any:
         """With `all`, resolved ones too, the newest first."""
         return [row.as_json() for row in door.office.views.incidents(include_resolved=all, limit=limit)]
 
-    @api.get("/incidents/{number}", response_model=WholeIncident, summary="Everything about one incident")
+    @api.get(
+        "/incidents/{number}",
+        response_model=WholeIncident,
+        response_model_exclude_unset=True,
+        summary="Everything about one incident",
+    )
     def incident(number: int) -> Any:
         view = door.office.views.incident(number) if 0 < number <= NUMBER_MAX else None
         if view is None:

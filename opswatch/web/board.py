@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from opswatch.assemble import Office
+from opswatch.core import escalation
 from opswatch.core.incidents import quiet_reason
 from opswatch.core.model import Health as CheckHealth
 from opswatch.core.model import QuietReason, Status
@@ -267,7 +268,9 @@ def incident_line(words: Words, plan: Plan, incident: Incident, now: datetime) -
 
 def _who(words: Words, plan: Plan, incident: Incident) -> str:
     if incident.owner is not None:
-        return words.target(incident.owner) if ":" in incident.owner else words.person(incident.owner)
+        who = words.target(incident.owner) if ":" in incident.owner else words.person(incident.owner)
+        need = escalation.acks_needed(plan, incident)
+        return f"{who} ({len(incident.acks)}/{need})" if need > 1 and incident.acks else who
     paged = list(dict.fromkeys(person for person, _ in incident.paged))
     if paged:
         return words.say("incident.paged", people=words.join(words.person(one) for one in paged))

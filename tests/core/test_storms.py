@@ -170,7 +170,7 @@ def test_the_storm_survives_a_restart_and_a_reload():
 
 
 def test_folding_can_be_turned_off():
-    story = Story(many(40, storm_incidents=0))
+    story = Story(many(40, storm_incidents=0, pages_per_hour_max=100))
     burst(story, 0, 40)
     assert len(story.paged()) == 40
 

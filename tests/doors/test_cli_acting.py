@@ -9,6 +9,7 @@ import pytest
 
 from opswatch.core import events, grammar
 from opswatch.core.events import (
+    Accept,
     AcceptCover,
     AcceptRisk,
     Acknowledge,
@@ -21,6 +22,7 @@ from opswatch.core.events import (
     AssignRisk,
     CloseRisk,
     Command,
+    Decline,
     DutyNote,
     Escalate,
     ExpireSilence,
@@ -52,6 +54,8 @@ from tests.doors.terminal import Terminal
 LINES: dict[type[Command], tuple[str, ...]] = {
     Acknowledge: ("ack", "1"),
     Unack: ("unack", "1"),
+    Accept: ("accept", "1"),
+    Decline: ("decline", "1"),
     Resolve: ("resolve", "1", "disk", "cleaned"),
     Reopen: ("reopen", "1"),
     Snooze: ("snooze", "1", "2h"),

@@ -12,7 +12,22 @@ from tests.doors.cli_page import PAGE, commands, page
 from tests.doors.terminal import Terminal
 
 ASKED_FOR = {
-    *("run", "init", "config", "status", "doctor", "list", "show", "ack", "unack", "resolve", "reopen", "snooze"),
+    *(
+        "run",
+        "init",
+        "config",
+        "status",
+        "doctor",
+        "list",
+        "show",
+        "ack",
+        "unack",
+        "accept",
+        "decline",
+        "resolve",
+        "reopen",
+        "snooze",
+    ),
     *(
         "absence",
         "swap",
