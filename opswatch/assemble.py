@@ -19,7 +19,7 @@ from opswatch.core.matching import Fullmatch
 from opswatch.core.model import UnknownReason, Verdict
 from opswatch.core.plan import Check, Person, Plan
 from opswatch.core.spans import say_span
-from opswatch.core.state import alert_key
+from opswatch.core.state import Override, alert_key
 from opswatch.desk import Desk
 from opswatch.errors import ConfigError, OpswatchError, Problem, StoreUnavailable
 from opswatch.inbox import Inbox
@@ -178,6 +178,17 @@ def examine(path: Path, now: Callable[[], datetime] = clock.now, *, for_looking:
     stored = config.check_stored(loaded, overrides, silences, risks, papers, covers)
     leaving = config.check_leaving(loaded, overrides, state.absences.values(), now())
     return Examined(loaded, config.lint(loaded, now(), overrides), stored, not_asked, leaving)
+
+
+def stored_overrides(path: Path, now: datetime) -> tuple[Override, ...]:
+    """The overrides in the store of the configuration at `path`; nothing is written. Raises ConfigError,
+    StoreUnavailable."""
+    state, store = State(), open_store(read_config(path, now, for_looking=False).settings.store, read_only=True)
+    try:
+        store.load(state)
+    finally:
+        store.close()
+    return tuple(state.overrides.values())
 
 
 def migrate(path: Path, now: Callable[[], datetime] = clock.now) -> list[str]:

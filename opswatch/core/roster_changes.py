@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
 from opswatch.core import notices
 from opswatch.core.moment import TEXT_MAX, Moment
-from opswatch.core.roster import Rosters
+from opswatch.core.roster import Rosters, Shift
 from opswatch.core.state import Override
 
 Span = tuple[datetime, datetime]
@@ -44,7 +44,18 @@ def changes(
     found: list[Change] = []
     old = rosters.shifts(roster, before, start, end)
     new = rosters.shifts(roster, after, start, end)
-    edges = sorted({start, end, *(shift.start for shift in (*old, *new))})
+    for change in compared(roster, old, new):
+        last = found[-1] if found else None
+        if last is not None and (last.end, last.before, last.after) == (change.start, change.before, change.after):
+            found[-1] = replace(last, end=change.end)
+        else:
+            found.append(change)
+    return found
+
+
+def compared(roster: str, old: Sequence[Shift], new: Sequence[Shift]) -> Iterator[Change]:
+    """Where two tilings of the same span name other people, shift by shift."""
+    edges = sorted({edge for shift in (*old, *new) for edge in (shift.start, shift.end)})
     at_old = at_new = 0
     for begins, ends in pairwise(edges):
         while old[at_old].end <= begins:
@@ -52,14 +63,8 @@ def changes(
         while new[at_new].end <= begins:
             at_new += 1
         was, will = old[at_old].people, new[at_new].people
-        if set(was) == set(will):
-            continue
-        last = found[-1] if found else None
-        if last is not None and (last.end, last.before, last.after) == (begins, was, will):
-            found[-1] = replace(last, end=ends)
-        else:
-            found.append(Change(roster, begins, ends, was, will))
-    return found
+        if set(was) != set(will):
+            yield Change(roster, begins, ends, was, will)
 
 
 def facts(some: Iterable[Change]) -> list[list[object]]:
