@@ -11,7 +11,7 @@ from opswatch.cli.door import in_words
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, say
 
-FILE = click.Path(exists=True, path_type=Path)
+FILE = click.Path(path_type=Path)
 
 
 @click.command("diff", cls=Command)
