@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from opswatch.core.events import PostedAlert
@@ -138,7 +138,7 @@ def _instants_hold(starts: Any, ends: Any) -> str | None:
             continue
         try:
             read_before.append(_instant(given))
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             shown = str(given)[:50]
             return f"{name} = {shown!r}: an instant with its zone is expected, such as 2026-09-24T01:02:03Z"
     start, end = read_before
@@ -152,9 +152,9 @@ def _instant(given: str) -> datetime | None:
     if given.startswith(ZERO_YEAR):
         return None
     at = datetime.fromisoformat(given)
-    if at.tzinfo is None or "T" not in given.upper():
+    if at.tzinfo is None:
         raise ValueError(given)
-    return at
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def _named(one: Any) -> str:

@@ -33,6 +33,7 @@ LAGGING = timedelta(minutes=2)
 """The second Prometheus of a pair may say for this long that what the first one saw resolve still fires."""
 IN_STEP = timedelta(seconds=5)
 SPAN_MIN = timedelta(minutes=1)
+SPAN_MAX = timedelta(days=366)
 ENDED_KEPT = timedelta(hours=24)
 NAME_MAX = 120
 SENTENCE_MAX = 300
@@ -178,7 +179,7 @@ def _refreshed(m: Moment, event: Posted, key: str, one: PostedAlert, before: Pos
     span = m.plan.resolve_timeout if one.ends_at is None else one.ends_at - event.at - max(skew, timedelta(0))
     if span < SPAN_MIN:  # A slow clock's end, or one that is nearly over: it gets the time of one without an end.
         span = m.plan.resolve_timeout
-    expires = event.at + span
+    expires = event.at + min(span, SPAN_MAX)
     if before is not None:
         starts = min(starts, before.starts_at or starts)
         if before.expires_at is not None and not before.is_timeout:
