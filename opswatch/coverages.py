@@ -5,9 +5,10 @@ Only the snapshot is taken under the desk's lock; the work is done beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from opswatch.core.coverage import AHEAD, Coverage, Finding, look
 from opswatch.core.effects import Entry
@@ -19,7 +20,12 @@ from opswatch.desk import Desk
 from opswatch.stores import Store
 from opswatch.views import utc
 
+if TYPE_CHECKING:
+    from opswatch.render.ical import Duty, Feed
+
 CLOSED_AFTER = timedelta(days=14)  # failures longer ago say little about today
+FEED_MAX = 5_000  # shifts of one calendar
+GAP_MAX = timedelta(days=62)  # the beginning of a gap is looked for so far back
 _PAGE, _PAGES_MAX = 10_000, 10
 
 
@@ -85,12 +91,69 @@ class Ahead:
             absences=taken.absences,
         )
 
+    def ical(self, what: str, days: int = 90, past_days: int = 0) -> str:
+        """The calendar of `person:ID` (in their language and zone), `roster:ID` or `team:ID`: whole shifts, the running
+        one (or those of `past_days`) first. KeyError for what the plan has not."""
+        from opswatch.render.ical import calendar
+        from opswatch.render.words import Reader
+
+        self._desk.refresh()
+        taken, now = snapshot(self._desk), self._now()
+        kind, _, name = what.partition(":")
+        found = feed(taken, what, now - timedelta(days=past_days), now + timedelta(days=days))
+        known = taken.plan.people[name] if kind == "person" else None
+        zone = known.timezone if known else taken.plan.rosters[name].timezone if kind == "roster" else None
+        reader = Reader(
+            known.language if known else taken.plan.language, plan=taken.plan, zone=zone or taken.plan.timezone
+        )
+        return calendar(found, reader, installation=taken.plan.name, now=now)
+
     def _taken(self, roster: str | None) -> Snapshot:
         self._desk.refresh()
         taken = snapshot(self._desk)
         if roster is not None and roster not in taken.plan.rosters:
             raise KeyError(roster)
         return taken
+
+
+def feed(taken: Snapshot, what: str, start: datetime, end: datetime) -> Feed:
+    """What a calendar shows of [start, end). Shifts are whole, so that nothing of them moves with the clock. KeyError
+    for what the plan has not."""
+    from opswatch.render.ical import Feed
+
+    kind, _, name = what.partition(":")
+    people = {one.id for one in taken.plan.people.values() if name == (one.id if kind == "person" else one.team)}
+    rosters = [name] if kind == "roster" else list(taken.plan.rosters)
+    if kind not in ("person", "roster", "team") or (kind != "roster" and not people):
+        raise KeyError(what)
+    found = [
+        duty
+        for roster in rosters
+        for duty in _duties(taken, roster, start, end)
+        if kind == "roster" or not people.isdisjoint(duty.shift.people)
+    ]
+    return Feed(what, tuple(sorted(found, key=lambda one: (one.shift.start, one.roster))[:FEED_MAX]))
+
+
+def _duties(taken: Snapshot, roster: str, start: datetime, end: datetime) -> Iterator[Duty]:
+    """Shifts that overlap [start, end), and gaps, each with its own beginning and end. What began years ago begins with
+    a year, and a gap of months with a month: else it would be another one at every look."""
+    from opswatch.render.ical import Duty
+
+    made = {one.id: one.made_at for one in taken.overrides}
+    for shift in taken.rosters.shifts(roster, taken.overrides, start, end):
+        if shift.people:
+            whole = shift
+            if shift.start == start or shift.end == end:
+                on_call = taken.rosters.on_call(roster, taken.overrides, shift.start)
+                begins = on_call.start or datetime(start.year - 4, 1, 1, tzinfo=UTC)
+                whole = replace(shift, start=begins, end=on_call.until or shift.end)
+            yield Duty(roster, whole, (), made.get(shift.override or 0))
+    early, late = (start - GAP_MAX).replace(day=1, hour=0, minute=0, second=0, microsecond=0), end + GAP_MAX
+    for begins, ends in taken.rosters.gaps(roster, taken.overrides, early, late):
+        if begins < end and ends > start:
+            instead = taken.rosters.on_call(roster, taken.overrides, begins).people
+            yield Duty(roster, Shift(begins, ends, (), None, None), instead)
 
 
 def _chosen(plan: Plan, roster: str | None, team: str | None) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:

@@ -39,16 +39,19 @@ class Links:
     def __init__(self, public_url: str, key: Secret) -> None:
         self._base = public_url.rstrip("/")
         self._signer = URLSafeSerializer(key.reveal(), salt="opswatch.link")
+        self._feeds = URLSafeSerializer(key.reveal(), salt="opswatch.ical")
 
     def __call__(self, kind: str, *, at: datetime | None = None, **what: object) -> str | None:
         """An absolute URL: `dashboard`, `rosters`, `incident` (incident=142), `inspection` (run=…), `playbook`
-        (playbook=…), or one that says `acknowledge` or `resolve` (incident=142, person=…), valid for two days after
-        `at`."""
+        (playbook=…), `ical` (what="person:chen", number=…), or one that says `acknowledge` or `resolve` (incident=142,
+        person=…), valid for two days after `at`."""
         if not self._base:
             return None
         match kind:
             case "dashboard":
                 return f"{self._base}/"
+            case "ical":
+                return f"{self._base}/ical/{self.feed(str(what['what']), int(str(what['number'])))}.ics"
             case "rosters":
                 return f"{self._base}/rosters"
             case "incident":
@@ -65,6 +68,19 @@ class Links:
     def at(self, now: datetime) -> _LinksAt:
         """The same, for messages made at `now`."""
         return _LinksAt(self, now)
+
+    def feed(self, what: str, number: int) -> str:
+        """The key of a calendar (`person:chen`, `roster:primary`, `team:ops`): good while its number is this one."""
+        token = self._feeds.dumps([what, number])
+        return token if isinstance(token, str) else token.decode()
+
+    def read_feed(self, key: str) -> tuple[str, int]:
+        """What `feed` was given. Raises BadLink."""
+        try:
+            what, number = self._feeds.loads(key)
+            return str(what), int(number)
+        except (BadData, ValueError, TypeError):
+            raise BadLink("this calendar was not made here, or its address was cut off") from None
 
     def sign(self, sentence: str, person: str, now: datetime) -> str:
         """A token that says `sentence` as `person`, until `VALID_FOR` after `now`."""

@@ -12,6 +12,7 @@ from opswatch.cli.coverage import coverage
 from opswatch.cli.door import door
 from opswatch.cli.fairness import fairness
 from opswatch.cli.groups import DONE, REFUSED, Command, Group, is_json
+from opswatch.cli.ical import ical
 from opswatch.cli.roster_diff import diff
 from opswatch.cli.shown import print_json, print_table, say, styled
 from opswatch.cli.values import ROSTER
@@ -100,6 +101,7 @@ def show(roster: str, start: str, end: str | None, as_json: bool) -> int:
 roster.add_command(coverage)
 roster.add_command(fairness)
 roster.add_command(diff)
+roster.add_command(ical)
 
 
 def _names(people: Sequence[str]) -> str:

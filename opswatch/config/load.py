@@ -171,7 +171,7 @@ def _settings(tables: Tables, names: Names, path: Path, node: str, kinds: Kinds,
     top = tables.one("opswatch", schema.Opswatch)
     base_dir = path.parent.resolve()
     data_dir = base_dir / top.data_dir
-    web = shell.web(tables, base_dir, problems)
+    web = shell.web(tables, names, base_dir, problems)
     return Settings(
         path=path.resolve(),
         base_dir=base_dir,

@@ -40,6 +40,7 @@ class Web(Table):
     tls_cert: str | None = key(f.words, None)
     tls_key: str | None = key(f.words, None)
     trusted_proxies: tuple[str, ...] = key(list_of(f.text), ())
+    ical: Mapping[str, int] = key(map_of(f.text, f.whole(0, 1_000_000)), NOTHING)
 
 
 class Token(Table):

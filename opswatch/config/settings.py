@@ -48,6 +48,9 @@ class Kinds(Protocol):
     def known_channels(self) -> list[str]: ...
 
 
+FEEDS_MAX = 1_000_001
+
+
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     """Where the HTTP door listens. `host` is without brackets; port 0 asks for any free one."""
@@ -58,6 +61,11 @@ class WebSettings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks, as `ipaddress` reads them
+    ical: Mapping[str, int] = field(default_factory=dict)  # `all`, or `person:chen` … → how often it was revoked
+
+    def feed_number(self, what: str) -> int:
+        """The number that a calendar's key must hold. It changes when either of its numbers is raised."""
+        return self.ical.get("all", 0) * FEEDS_MAX + self.ical.get(what, 0)
 
 
 @dataclass(frozen=True, slots=True)

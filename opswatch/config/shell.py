@@ -60,7 +60,7 @@ def _channel(entry: Entry[schema.Channel], tables: Tables, kinds: Kinds, problem
 # The web door
 
 
-def web(tables: Tables, base_dir: Path, problems: Problems) -> WebSettings:
+def web(tables: Tables, names: Names, base_dir: Path, problems: Problems) -> WebSettings:
     table = tables.one("web", schema.Web)
     entry = tables.singles.get("web")
     host, port = _host_and_port(table.listen)
@@ -75,6 +75,9 @@ def web(tables: Tables, base_dir: Path, problems: Problems) -> WebSettings:
             if not _is_network(proxy):
                 problems.add(place.at("trusted_proxies", index), "an address or a network such as '10.0.0.0/8'")
         _check_tls(table, place, base_dir, problems)
+        for feed in table.ical:
+            if feed != "all":
+                names.check_target(feed, place.at("ical", feed), allow=("person", "roster", "team"))
     return WebSettings(
         host=host,
         port=port or 0,
@@ -82,6 +85,7 @@ def web(tables: Tables, base_dir: Path, problems: Problems) -> WebSettings:
         tls_cert=base_dir / table.tls_cert if table.tls_cert else None,
         tls_key=base_dir / table.tls_key if table.tls_key else None,
         trusted_proxies=tuple(table.trusted_proxies),
+        ical=dict(table.ical),
     )
 
 

@@ -18,6 +18,7 @@ log = logs.get("web")
 BODY_MAX = 64 * 1024
 BODY_TIMEOUT_S = 10.0
 AT_ONCE_MAX = 24  # requests being answered; the rest of the pool of threads is for who asks whether we live
+SIGNED = ("/ack/", "/ical/")  # addresses that are themselves a key: neither logged nor handed on
 FOR_MACHINES = ("/healthz", "/readyz", "/metrics")
 ALLOWANCES: Mapping[str, Allowance] = {
     "machine": Allowance(burst=60, per_s=10),
@@ -104,7 +105,7 @@ class _Answer:
                 headers.setdefault(name, value)
             headers.setdefault("cache-control", "no-store")
             # Not `no-referrer` everywhere: with it browsers send `Origin: null` even to ourselves.
-            is_signed = self._scope["path"].startswith("/ack/")
+            is_signed = self._scope["path"].startswith(SIGNED)
             headers.setdefault("referrer-policy", "no-referrer" if is_signed else "same-origin")
         await self._send(message)
 
@@ -124,7 +125,7 @@ def _shows_a_secret(scope: Scope) -> bool:
 
 
 def _no_token(path: str) -> str:
-    return "/ack/…" if path.startswith("/ack/") else path[:100]
+    return f"{path[: path.index('/', 1)]}/…" if path.startswith(SIGNED) else path[:100]
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | int:
