@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 
-from opswatch.core.events import Posted, PostedAlert, Resolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opswatch.core.events import Acknowledge, AddSilence, Posted, PostedAlert, Resolve
 from opswatch.core.external import fingerprint, key_of
 from opswatch.core.model import Health, Priority, Status, UnknownReason
-from opswatch.core.plan import Service
+from opswatch.core.plan import Service, Target
 from tests.story import Story, two_levels
 
 MINUTE = timedelta(minutes=1)
@@ -252,3 +256,102 @@ def test_severity_says_how_bad():
         labels = {name: value for name, value in labels.items() if value}
         prometheus.fires(labels)
         assert story.state.alerts[key_of(labels, "prometheus")].priority is priority, severity
+
+
+LABELS = [{"alertname": "A", "n": str(number)} for number in range(3)]
+
+
+@settings(max_examples=400 if "OPSWATCH_NIGHTLY" in os.environ else 40, deadline=None, derandomize=True)
+@given(
+    st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=6), st.randoms(use_true_random=False)
+)
+def test_duplicates_and_the_order_of_batches_do_not_change_the_outcome(truth, chance):
+    """`truth[n][k]`: whether alert k fires in the n-th minute; each batch says all that Prometheus knows by then."""
+    start = Story(two_levels()).now
+    since: dict[int, object] = {}
+    ended: dict[int, object] = {}
+    batches = []
+    for minute, firing in enumerate(truth):
+        at = start + minute * MINUTE
+        for number, fires in enumerate(firing):
+            if fires and number not in since:
+                since[number] = at
+                ended.pop(number, None)
+            elif not fires and number in since:
+                ended[number] = since.pop(number), at
+        alerts = [PostedAlert(LABELS[n], starts_at=began, ends_at=at + 4 * MINUTE) for n, began in since.items()]
+        alerts += [PostedAlert(LABELS[n], starts_at=began, ends_at=end) for n, (began, end) in ended.items()]
+        batches.append(Posted("prometheus", tuple(alerts), at))
+    mixed = [*batches, *chance.choices(batches, k=3)]
+    chance.shuffle(mixed)
+    outcomes = []
+    for order in (batches, mixed):
+        story = Story(two_levels(), starts=start + 6 * MINUTE)
+        for batch in order:
+            story.apply(batch)
+        outcomes.append({(key, alert.health) for key, alert in story.state.alerts.items()})
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]) == sum(truth[-1])
+
+
+def test_a_crowd_is_decided_like_one_at_a_time():
+    """The quick way for thousands, against the way of a single alert."""
+    base = two_levels()
+    plan = replace(
+        base,
+        services={**base.services, "shop": Service("shop", tier=1)},
+        targets={
+            **base.targets,
+            "shop-1": Target("shop-1", "host", service="shop"),
+            "shop-2": Target("shop-2", "host", service="shop"),
+        },
+    )
+    posted = tuple(
+        PostedAlert(labels, {"summary": f"{labels}"}, None, None)
+        for number in range(4)
+        for labels in (
+            {"alertname": "A", "instance": "db-1", "n": str(number)},
+            {"alertname": "B", "service": "shop", "severity": "info", "n": str(number)},
+            {"alertname": "C", "instance": f"shop-{number % 2 + 1}", "n": str(number)},
+            {"alertname": "D", "n": str(number)},
+        )
+    )
+    together, apart = Story(plan), Story(plan)
+    together.apply(Posted("prometheus", posted, together.now))
+    for one in posted:
+        apart.apply(Posted("prometheus", (one,), apart.now))
+    assert together.state.alerts == apart.state.alerts
+    for number, incident in apart.state.incidents.items():
+        assert together.state.incidents[number] == incident
+    assert sorted(page.id for page in together.pages) == sorted(page.id for page in apart.pages)
+
+
+def test_ten_thousand_that_join_tell_the_owner_once():
+    story = Story(two_levels())
+    prometheus = Prometheus(story)
+    prometheus.fires()
+    story.says(Acknowledge(1, by="ana"))
+    before = len(story.updates)
+    story.apply(Posted("prometheus", tuple(PostedAlert({**FULL, "n": str(n)}) for n in range(200)), story.now + MINUTE))
+    assert len(story.state.incidents[1].alerts) == 201
+    assert len(story.updates) - before == 1
+
+
+def test_what_a_silence_holds_is_told_when_it_ends():
+    story = Story(two_levels())
+    story.says(AddSilence((("alertname", "=", "DiskFull"),), story.now + 30 * MINUTE, "known", by="ana"))
+    prometheus = Prometheus(story)
+    prometheus.fires()
+    prometheus.runs(minutes=29)
+    assert story.paged() == []
+    prometheus.runs(minutes=2)
+    assert story.paged() == ["ana"]
+
+
+def test_a_reload_keeps_what_others_posted():
+    story = Story(two_levels())
+    prometheus = Prometheus(story)
+    prometheus.fires()
+    before = dict(story.state.alerts)
+    story.reloads(two_levels())
+    assert story.state.alerts == before

@@ -34,6 +34,8 @@ from opswatch.core.events import (
     OfferCover,
     Open,
     Pause,
+    Posted,
+    PostedAlert,
     Reassign,
     RemoveAbsence,
     Reopen,
@@ -53,6 +55,7 @@ from opswatch.sim import laws
 from tests.story import Story, person, roster, rules, two_levels
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 NIGHTLY = "OPSWATCH_NIGHTLY" in os.environ
 
 
@@ -102,6 +105,11 @@ WHO = st.sampled_from(["ana", "bo", "cy", "lead"])
 CHECKS = st.sampled_from(["db", "web"])
 TARGETS = st.sampled_from(["db-1", "db-2"])
 HEALTH = st.sampled_from([Health.WARN, Health.CRIT])
+POSTED = (
+    {"alertname": "Slow", "instance": "db-1", "severity": "warning"},
+    {"alertname": "Down", "service": "orders", "severity": "critical"},
+    {"alertname": "Lost", "app": "elsewhere"},
+)
 SPANS = st.sampled_from([MINUTE, 5 * MINUTE, 11 * MINUTE, 40 * MINUTE, timedelta(hours=3), timedelta(hours=30)])
 
 
@@ -131,6 +139,21 @@ class OnCall(RuleBasedStateMachine):
     @rule(check=CHECKS, host=TARGETS)
     def it_cannot_tell(self, check, host):
         self.story.cannot_tell(check, host)
+
+    @rule(
+        source=st.sampled_from(["prom-a", "prom-b"]),
+        which=st.sets(st.integers(0, len(POSTED) - 1)),
+        how=st.sampled_from(["fires", "fires without an end", "resolves", "comes late", "by a slow clock"]),
+    )
+    def others_post(self, source, which, how):
+        now = self.story.now
+        end = {"fires": now + 4 * MINUTE, "comes late": now, "by a slow clock": now - 10 * MINUTE}.get(how)
+        posted = tuple(
+            PostedAlert(POSTED[place], {"summary": "posted"}, now - HOUR, now if how == "resolves" else end)
+            for place in sorted(which)
+        )
+        self.story.now += timedelta(milliseconds=1)
+        self.story.apply(Posted(source, posted, now - 5 * MINUTE if how == "comes late" else self.story.now))
 
     @rule(span=SPANS)
     def time_passes(self, span):
@@ -247,6 +270,10 @@ class OnCall(RuleBasedStateMachine):
         for silence in list(story.state.silences):
             story.says(ExpireSilence(silence, by="lead"))
         assert all(alert.announced is alert.health for alert in story.state.alerts.values())
+        over = tuple(PostedAlert(labels, resolved=True) for labels in POSTED)
+        for source in ("prom-a", "prom-b"):
+            story.now += timedelta(milliseconds=1)
+            story.apply(Posted(source, over, story.now))
         for check in ("db", "web"):
             for host in ("db-1", "db-2"):
                 story.recovers(check, host)
