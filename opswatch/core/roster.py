@@ -20,6 +20,7 @@ from opswatch.core.state import Override
 
 __all__ = ["OnCall", "Rosters", "Shift", "conflicting", "layer_problems"]
 
+_NEVER = Turn(datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), (), 0)  # the turn after the last
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BLOCK = timedelta(days=32)  # Layers are worked out in blocks of this length, and remembered.
 _BLOCKS_MAX = 128  # remembered for one roster: eleven years
@@ -236,6 +237,7 @@ class _Layers:
         self._blocks: dict[int, tuple[Stretch, ...]] = {}
         self._ids = [layer.id for layer in roster.layers]
         self._priorities = [layer.priority for layer in roster.layers]
+        self._by_rank = sorted(range(len(self._ids)), key=lambda number: -self._priorities[number])  # Stable.
         self.windowed = {layer.id for layer in roster.layers if layer.windows}
 
     def block(self, number: int) -> tuple[Stretch, ...]:
@@ -251,22 +253,42 @@ class _Layers:
     def _tile(self, start: datetime, end: datetime) -> Iterator[Stretch]:
         """At each instant the turns of the highest priority present; equal ones are all on call."""
         turns = {number: found for number, some in enumerate(self._turns) if (found := some.between(start, end))}
+        if len(turns) == 1:
+            yield from self._alone(*turns.popitem(), start, end)
+            return
         edges = {start, end}.union(*({edge for turn in some for edge in turn[:2]} for some in turns.values()))
-        places = dict.fromkeys(turns, 0)
+        rows = [
+            (number, self._priorities[number], [*turns[number], _NEVER]) for number in self._by_rank if number in turns
+        ]
+        places = [0] * len(rows)
         for begins, ends in pairwise(sorted(edges)):
             present: list[tuple[int, Turn]] = []
-            for number, some in turns.items():
-                place = places[number]
-                if place < len(some) and some[place].end <= begins:  # Each turn begins at an edge, and none is empty.
-                    place = places[number] = place + 1
-                if place < len(some) and some[place].start <= begins:
+            highest = None
+            for row, (number, priority, some) in enumerate(rows):
+                if present and priority != highest:
+                    break
+                place = places[row]
+                while some[place].end <= begins:
+                    place += 1
+                places[row] = place
+                if some[place].start <= begins:
                     present.append((number, some[place]))
-            yield self._highest(begins, ends, present)
+                    highest = priority
+            yield self._together(begins, ends, present)
 
-    def _highest(self, start: datetime, end: datetime, present: list[tuple[int, Turn]]) -> Stretch:
-        if len(present) > 1:
-            highest = max([self._priorities[number] for number, _ in present])
-            present = [(number, turn) for number, turn in present if self._priorities[number] == highest]
+    def _alone(self, number: int, turns: list[Turn], start: datetime, end: datetime) -> Iterator[Stretch]:
+        """Nothing but this layer: its turns, and the gaps between them."""
+        layers = (self._ids[number],)
+        for turn in turns:
+            if start < turn.start:
+                yield Stretch(start, turn.start)
+            yield Stretch(turn.start, turn.end, turn.people, layers, ((number, turn.slot),))
+            start = turn.end
+        if start < end:
+            yield Stretch(start, end)
+
+    def _together(self, start: datetime, end: datetime, present: list[tuple[int, Turn]]) -> Stretch:
+        """Those on call in [start, end), in the order of their layers; nobody is a gap."""
         if not present:
             return Stretch(start, end)
         if len(present) == 1:

@@ -18,6 +18,9 @@ _COUNTS_MAX = {"hour": 876_000, "day": 36_500, "week": 5_200, "month": 1_200}  #
 _YEARS = range(1970, 2200)
 _LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)  # Outside these layers are empty, so that no question costs an eternity.
 _NEVER = datetime(2300, 1, 1, tzinfo=UTC)
+_PIECE_MAX = timedelta(days=9)  # No window is longer, whatever clocks do.
+_SHEET = timedelta(days=16)  # Windows are laid out for so long at a time, and remembered.
+_SHEETS_MAX = 32
 _OPENS_MAX = 1_024  # hand-offs remembered for one layer
 _LOOK_AHEAD = 32  # Slots counted in one go where turns advance by worked slots.
 
@@ -46,6 +49,7 @@ class Turns:
         self._until = instant(layer.until, layer.timezone) if layer.until else _NEVER
         self._participants = tuple(tuple(dict.fromkeys(people)) for people in layer.participants)
         self._counted = _Counted(0, 0, ())
+        self._sheets: dict[int, tuple[Occurrence, ...]] = {}
 
     def between(self, start: datetime, end: datetime) -> list[Turn]:
         """The turns of [start, end), cut to it, in order; holes are left out.
@@ -83,13 +87,31 @@ class Turns:
             if piece.opens < self._slots.closes(slot):
                 yield Turn(opens, closes, self._people(slot), slot)
 
-    def _pieces(self, start: datetime, end: datetime) -> list[Occurrence]:
-        found = [
-            piece
-            for window in self.layer.windows
-            for piece in occurrences(window, self.layer.timezone, self._calendar, start, end)
-        ]
-        return sorted(found, key=lambda piece: piece.opens)  # Stable: as written where they open together.
+    def _pieces(self, start: datetime, end: datetime) -> Iterator[Occurrence]:
+        """Occurrences of the windows that overlap [start, end), the first to open first."""
+        for number in range((start - _PIECE_MAX - _LONG_AGO) // _SHEET, (end - _LONG_AGO) // _SHEET + 1):
+            for piece in self._sheet(number):
+                if piece.opens >= end:
+                    return
+                if piece.closes > start:
+                    yield piece
+
+    def _sheet(self, number: int) -> tuple[Occurrence, ...]:
+        """Those that open in one stretch of days: asked for again and again, to count and to lay out."""
+        known = self._sheets.get(number)
+        if known is None:
+            if len(self._sheets) >= _SHEETS_MAX:
+                self._sheets.clear()
+            start = _LONG_AGO + _SHEET * number
+            found = [
+                piece
+                for window in self.layer.windows
+                for piece in occurrences(window, self.layer.timezone, self._calendar, start, start + _SHEET)
+                if piece.opens >= start
+            ]
+            found.sort(key=_opens)  # Stable: as written where they open together.
+            known = self._sheets[number] = tuple(found)
+        return known
 
     def _people(self, slot: int) -> tuple[str, ...]:
         count = self._worked_before(slot) if self.layer.worked and self.layer.windows else slot
@@ -120,6 +142,10 @@ class Turns:
                 if opens < self._slots.closes(slot):
                     found.add(slot)
         return sorted(found)
+
+
+def _opens(piece: Occurrence) -> datetime:
+    return piece.opens
 
 
 @dataclass(frozen=True, slots=True)

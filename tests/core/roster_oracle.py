@@ -52,13 +52,13 @@ class Clock:
 
     def __init__(self, zone_name: str) -> None:
         self._zone = ZoneInfo(zone_name)
-        self._days: dict[int, tuple[int, ...]] = {}
+        self._days: dict[int, int | tuple[int, ...]] = {}
         self._firsts: dict[int, int] = {}
 
     def reading(self, number: int) -> int:
         day = number // DAY
-        ahead = self._days.get(day) or self._day(day)
-        return number + ahead[number % DAY]
+        ahead = self._days[day] if day in self._days else self._day(day)
+        return number + (ahead if isinstance(ahead, int) else ahead[number % DAY])
 
     def first(self, local: int) -> int:
         """The first minute at which the clock reads it, or has jumped over it."""
@@ -76,12 +76,11 @@ class Clock:
         again = (number for number in range(first + 3 * HOUR, first, -1) if self.reading(number) == local)
         return next(again, first)  # No clock is set back by more than three hours.
 
-    def _day(self, day: int) -> tuple[int, ...]:
-        """How far it is ahead of UTC at every minute of a UTC day; looked at hour by hour where nothing changes."""
+    def _day(self, day: int) -> int | tuple[int, ...]:
+        """How far it is ahead of UTC at every minute of a UTC day; one number where every hour says the same."""
         hours = [self._ahead(day * DAY + hour * HOUR) for hour in range(25)]
-        if len(set(hours)) == 1:
-            found = (hours[0],) * DAY
-        else:
+        found: int | tuple[int, ...] = hours[0]
+        if len(set(hours)) > 1:
             found = tuple(self._ahead(day * DAY + number) for number in range(DAY))
         self._days[day] = found
         return found
