@@ -51,8 +51,8 @@ def on_call(story: Story, at: datetime) -> list[str]:
 
 
 def told(story: Story) -> list[tuple[str, str]]:
-    """Who heard what, since it was last asked."""
-    new = [(one.person, one.event) for one in story.notices]
+    """Who heard what, since it was last asked; reminders of shifts are another story."""
+    new = [(one.person, one.event) for one in story.notices if one.event != "shift_soon"]
     story.notices.clear()
     return new
 
