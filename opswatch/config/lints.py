@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from opswatch.config.problems import Place, Problems
 from opswatch.config.settings import Loaded
@@ -17,6 +18,7 @@ from opswatch.errors import Problem
 
 GAPS_AHEAD = timedelta(days=30)
 GAPS_LISTED = 3
+REACH_AHEAD = timedelta(days=14)
 _LOUDNESS = {"never": 0, "day": 1, "always": 2}
 
 
@@ -28,9 +30,12 @@ def lint(loaded: Loaded, now: datetime, overrides: tuple[Override, ...] = ()) ->
     for policy in loaded.plan.policies.values():
         _unreachable_levels(loaded.plan, policy, places, found)
         _slow_rules(loaded.plan, policy, places, found)
+        _louder_levels(loaded.plan, policy, places, found)
+        _too_few(loaded.plan, policy, places, found)
     _loudness(loaded.plan, places, found)
     _nobody(loaded.plan, places, found)
     _gaps(loaded.plan, places, found, now, overrides)
+    _out_of_reach(loaded.plan, places, found, now, overrides)
     return found.listed()
 
 
@@ -148,6 +153,32 @@ def _loudness(plan: Plan, places: Places, found: Problems) -> None:
                 found.add(place, f"{lesser} is louder than {urgent}: {words}")
 
 
+def _louder_levels(plan: Plan, policy: Policy, places: Places, found: Problems) -> None:
+    """A rung that the lesser priority climbs and the more urgent one does not, on one ladder."""
+    sent = sorted(_priorities_of(plan, policy.id))
+    for urgent, lesser in pairwise(sent):
+        for index, level in enumerate(policy.levels):
+            if lesser in _reach(level) and urgent not in _reach(level):
+                words = f"{lesser} is louder than {urgent}: level {index + 1} pages for {lesser}, not for {urgent}"
+                found.add(places.of("policy", policy.id).at("level", index).at("when", "priority"), words)
+
+
+def _too_few(plan: Plan, policy: Policy, places: Places, found: Problems) -> None:
+    """More acknowledgements than there are people to give them; a round of one."""
+    place = places.of("policy", policy.id)
+    for index, level in enumerate(policy.levels):
+        people = list(_people_behind(plan, level))
+        if level.round_robin and len(people) == 1:
+            words = f"only {people[0].id} stands behind this level: there is nobody to take turns with"
+            found.add(place.at("level", index).at("round_robin"), words)
+    for priority, wanted in policy.acks.items():
+        levels = [level for level in policy.levels if priority in _reach(level)]
+        able = {person.id for level in levels for person in _people_behind(plan, level) if rules_of(person, priority)}
+        if len(able) < wanted:
+            words = f"{wanted} people must acknowledge {priority}, and its levels page {len(able)}: it never ends"
+            found.add(place.at("acks", str(priority)), words)
+
+
 def _louder(person: Person, urgent: Priority, lesser: Priority) -> str:
     """In what the person's rules for the lesser priority are louder; empty when they are not."""
     above, below = rules_of(person, urgent), rules_of(person, lesser)
@@ -227,6 +258,26 @@ def _gaps(plan: Plan, places: Places, found: Problems, now: datetime, overrides:
         found.add(
             places.of("roster", roster.id), f"{words}; add a layer, a `fallback`, or say what it `covers`", seen=""
         )
+
+
+def _out_of_reach(plan: Plan, places: Places, found: Problems, now: datetime, overrides: tuple[Override, ...]) -> None:
+    """Somebody on call in the coming 14 days, by an override or as a fallback, whom no P0 would reach. (Participants
+    without such a contact are refused at load.)"""
+    resolver = Rosters(plan)
+    for roster in plan.rosters.values():
+        standing = {person for layer in roster.layers for turn in layer.participants for person in turn}
+        named: dict[str, str] = {}
+        for shift in resolver.shifts(roster.id, overrides, now, now + REACH_AHEAD):
+            for person in shift.people:
+                named.setdefault(person, f"on call from {shift.start:%a %m-%d %H:%M} UTC")
+        for fallback in roster.fallback:
+            for person in _names_behind(plan, fallback):
+                named.setdefault(person, "in the fallback")
+        for person, how in named.items():
+            known = plan.people.get(person)
+            if known is not None and person not in standing and not rules_of(known, Priority.P0):
+                words = f"{person} is {how}, and has no contact that works for P0: nobody would be paged"
+                found.add(places.of("roster", roster.id), words, seen="")
 
 
 def _listed(priorities: frozenset[Priority]) -> str:

@@ -42,7 +42,9 @@ def policies(
             _level(level, place.at("level", index), names, calendars, timezone)
             for index, level in enumerate(table.level)
         )
-        found[table.id] = Policy(table.id, levels, table.repeat, tuple(table.fallback), dict(table.ack_timeout))
+        found[table.id] = Policy(
+            table.id, levels, table.repeat, tuple(table.fallback), dict(table.ack_timeout), dict(table.acks)
+        )
     if not tables.known("policy"):
         found[DEFAULT_POLICY] = _default_policy(people)
     return found
@@ -51,7 +53,17 @@ def policies(
 def _level(table: schema.Level, place: Place, names: Names, calendars: windows.Calendars, timezone: str) -> Level:
     names.check_targets(table.page, place.at("page"))
     when = windows.when(table.when, place.at("when"), calendars, timezone=timezone, problems=names.problems)
-    return Level(tuple(dict.fromkeys(table.page)), table.wait, when)
+    names.check_targets(table.announce, place.at("announce"), allow=("channel",))
+    if table.round_robin and (pools := [target for target in table.page if target.startswith("pool:")]):
+        words = f"nothing beside {pools[0]}: a pool is asked in its own order, until enough of it have accepted"
+        names.problems.add(place.at("round_robin"), words)
+    return Level(
+        tuple(dict.fromkeys(table.page)),
+        table.wait,
+        when,
+        tuple(dict.fromkeys(table.announce)),
+        table.round_robin,
+    )
 
 
 def _default_policy(people: Mapping[str, Person]) -> Policy:
@@ -79,6 +91,9 @@ def routes(
         if "policy" not in entry.value.spoilt:
             names.check("policy", entry.value.policy, entry.place.at("policy"))
         _check_match(entry.value.match, entry.place.at("match"), names, warnings)
+        if entry.value.when is not None and entry.value.when.alerts is not None:
+            words = "only in the `when` of a [[policy.level]]: an incident is routed by its first alert"
+            names.problems.add(entry.place.at("when", "alerts"), words)
         found.append(_route(entry, calendars, timezone, names.problems))
     written = entries[-1].place.source.document["route"]
     is_last = entries[-1].place.path[-1] == len(written) - 1  # Else the last one has mistakes of its own.

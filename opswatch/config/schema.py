@@ -226,12 +226,15 @@ class When(Table):
     calendar: str | None = key(f.text, None)
     timezone: str | None = key(f.zone, None)
     priority: tuple[Priority, ...] | None = key(some_of(f.priority, at_least=1), None)
+    alerts: str | None = key(f.range_text, None)
 
 
 class Level(Table):
     page: tuple[str, ...] = key(some_of(f.text, at_least=1), example='page = ["roster:primary"]', spare=())
     wait: timedelta = key(f.span, 5 * MINUTE)
     when: When | None = key(When.read, None)
+    announce: tuple[str, ...] = key(some_of(f.text), ())
+    round_robin: bool = key(f.flag, False)
 
 
 class Policy(Table):
@@ -239,6 +242,7 @@ class Policy(Table):
     repeat: int = key(f.whole(0, 100), 0)
     fallback: tuple[str, ...] = key(some_of(f.text), ())
     ack_timeout: Mapping[Priority, timedelta] = key(map_of(f.priority, f.span), NOTHING)
+    acks: Mapping[Priority, int] = key(map_of(f.priority, f.whole(1, 20)), NOTHING)
     level: tuple[Level, ...] = key(list_of(Level.read, at_least=1), example="one [[policy.level]]", spare=())
 
 

@@ -225,10 +225,6 @@ def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:
         entries = tables.arrays.get(table, []) + ([tables.singles[table]] if table in tables.singles else [])
         for entry in entries:
             _waits(entry.place, warnings)
-    for table, keys in (("mercy", ("pages_per_hour_max",)),):
-        for key in keys:
-            if table in tables.singles and (place := tables.singles[table].place.at(key)).is_written:
-                _waits(place, warnings)
 
 
 def _waits(place: Place, warnings: Problems) -> None:

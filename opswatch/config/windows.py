@@ -84,6 +84,7 @@ def when(
         table.timezone or timezone,
         calendar,
         frozenset(table.priority) if table.priority is not None else None,
+        table.alerts,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from opswatch.core import quiet
+from opswatch.core import mercy, pools, quiet
 from opswatch.core.changes import Draft, State
 from opswatch.core.effects import Entry, Page
 from opswatch.core.matching import labels_of_alert, matchers_hold
@@ -100,13 +100,14 @@ def acknowledgements_are_honoured(state: State, incidents: Iterable[Incident] | 
 
 
 def acknowledged_is_left_alone(plan: Plan, state: State, pages: Iterable[Page]) -> list[str]:
-    """Law 3 on the pages of one step: once somebody has it, only they are asked (and reserves of a pool, until enough
-    of them have come)."""
-    reserves = {person for pool in plan.pools.values() for person in pool.people}
+    """Law 3 on the pages of one step: once somebody has it, only they are asked (and reserves of a pool that was
+    called, until enough of them have come)."""
     broken = []
     for page in pages:
         incident = state.incidents.get(page.incident)
-        if incident is None or incident.status is not Status.ACKNOWLEDGED or page.person in reserves:
+        if incident is None or incident.status is not Status.ACKNOWLEDGED:
+            continue
+        if any(page.pool == call.pool and page.person in call.called for call in incident.pools):
             continue
         if page.person != incident.owner or page.reason not in ASKED_ALL_THE_SAME:
             broken.append(f"page {page.id} ({page.reason}), but {incident.owner} has incident {incident.number}")
@@ -223,6 +224,45 @@ def nothing_is_promised_twice(pages: Sequence[Page]) -> list[str]:
     """A page id names one rung: the same one is never promised again."""
     seen: set[str] = set()
     return [page.id for page in pages if page.id in seen or seen.add(page.id)]  # type: ignore[func-returns-value]
+
+
+def reserves_are_asked_in_vain(plan: Plan, state: State, pages: Iterable[Page]) -> list[str]:
+    """On the pages of one step: who has accepted or declined, and whoever enough others have come for, is not asked
+    as a reserve."""
+    broken = []
+    for page in pages:
+        incident = state.incidents.get(page.incident)
+        for call in incident.pools if incident is not None else ():
+            if call.pool == page.pool and page.person in (*call.accepted, *call.declined):
+                broken.append(f"page {page.id} asks {page.person} for pool {call.pool}, who has answered")
+    return broken
+
+
+def calls_end(plan: Plan, state: State) -> list[str]:
+    """A pool that asks somebody has an end, and nobody of a pool that asks nobody is still to be asked."""
+    broken = []
+    for incident in state.incidents.values():
+        asking = {call.pool for call in pools.going(plan, incident)}
+        stray = {step.person for step in incident.steps if step.pool is not None and step.pool not in asking}
+        if stray:
+            broken.append(f"incident {incident.number} is to ask {sorted(stray)}, whose pool asks nobody any more")
+    return broken
+
+
+def mercy_is_bounded(limit: int, pages: Iterable[Page]) -> list[str]:
+    """Law 8: with this page nobody had more than `limit` pages within its hour, unless it is a new P0 (which counts
+    all the same), or takes the place of one that failed."""
+    rang: dict[str, list[datetime]] = {}
+    broken = []
+    for page in pages:
+        if page.test or page.reason is PageReason.DELIVERY_FAILED or page.at is None:
+            continue
+        theirs = rang.setdefault(page.person, [])
+        theirs.append(page.at)
+        hour = sum(at > page.at - mercy.HOUR for at in theirs)
+        if hour > limit and not mercy.is_new_p0(page):
+            broken.append(f"page {page.id} is number {hour} of {page.person}'s hour, {limit} are allowed")
+    return broken
 
 
 def promises_are_kept(waiting: Iterable[tuple[Page, datetime]], now: datetime, within: timedelta) -> list[str]:

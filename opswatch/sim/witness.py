@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from opswatch.core import mercy
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Effect, Entry, Page, Record
 from opswatch.core.events import Event, Tick
@@ -44,6 +45,7 @@ class Witness:
         self.steps = 0
         self.looks_whole = 0
         self._page_ids: dict[int, set[str]] = {}
+        self._rang: list[Page] = []  # of the last hour
 
     def saw(self, world: World, event: Event, changes: Changes, effects: Sequence[Effect], now: datetime) -> None:
         """Look at one step. Raises LawBroken."""
@@ -120,9 +122,19 @@ class Witness:
         )
         broken += laws.acknowledged_is_left_alone(world.plan, world.state, pages)
         broken += laws.quiet_is_honoured(world.state, pages)
+        broken += laws.reserves_are_asked_in_vain(world.plan, world.state, pages)
+        broken += self._mercy(world, pages, now)
         for page in pages:
             known = self._page_ids.setdefault(page.incident, set())
             if page.id in known:
                 broken.append(f"page {page.id} is promised twice")
             known.add(page.id)
         return broken
+
+    def _mercy(self, world: World, pages: Sequence[Page], now: datetime) -> list[str]:
+        """Law 8 on new pages, with those of the hour before."""
+        self._rang = [page for page in self._rang if page.at is not None and now - mercy.HOUR < page.at <= now]
+        self._rang += pages
+        new = {page.id for page in pages}
+        broken = laws.mercy_is_bounded(world.plan.pages_per_hour_max, self._rang)
+        return [one for one in broken if one.split()[1] in new]

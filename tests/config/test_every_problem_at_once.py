@@ -412,3 +412,33 @@ def test_what_is_wrong_inside_a_channel_is_found_by_the_channel(tmp_path: Path):
     assert [(p.where, p.line, p.suggestion) for p in problems] == [
         ("[[channel]] ops: toekn", 4, "token"),
     ]
+
+
+def test_a_route_cannot_ask_how_many_alerts_fail(tmp_path: Path):
+    site = Site(tmp_path).writes(
+        '[[policy]]\nid = "a"\n[[policy.level]]\npage = ["person:chen"]\n[[person]]\nid = "chen"\n'
+        '[[route]]\nwhen = { alerts = ">= 5" }\npolicy = "a"\n[[route]]\npolicy = "a"\n'
+    )
+    assert "only in the `when` of a [[policy.level]]" in str(site.problem())
+
+
+def test_a_count_of_alerts_is_a_comparison(tmp_path: Path):
+    site = Site(tmp_path).writes(
+        '[[policy]]\nid = "a"\n[[policy.level]]\npage = ["person:chen"]\nwhen = { alerts = 5 }\n'
+        '[[person]]\nid = "chen"\n'
+    )
+    assert "'> 5'" in str(site.problem())
+
+
+def test_a_pool_takes_no_turns_and_announcements_go_to_channels(tmp_path: Path):
+    site = Site(tmp_path).writes(
+        '[[policy]]\nid = "a"\nacks = { P0 = 0 }\n[[policy.level]]\npage = ["pool:em"]\nround_robin = true\n'
+        'announce = ["person:chen"]\nanounce = []\n'
+        '[[pool]]\nid = "em"\npeople = ["chen"]\n'
+        '[[person]]\nid = "chen"\ncontact = { console = "c" }\n'
+    )
+    said = "\n".join(map(str, site.problems()))
+    assert "nothing beside pool:em" in said
+    assert "write channel:ID" in said
+    assert "a whole number from 1 to 20" in said
+    assert "announce" in said and "anounce" in said

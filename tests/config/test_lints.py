@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
-from tests.config.site import Site
+from opswatch.config.lints import lint
+from opswatch.core.state import Override
+from tests.config.site import NOW, Site
 
 PEOPLE = (
     '[[person]]\nid = "chen"\nrole = "admin"\nteam = "ops"\ncontact = { webhook = "http://127.0.0.1/chen" }\n'
@@ -15,6 +19,7 @@ ROSTER = (
     '[[roster]]\nid = "primary"\n[[roster.layer]]\nid = "week"\nparticipants = [["chen"], ["bo"]]\nturn = "1 week"\n'
     "starts = 2026-01-05T09:00:00\n"
 )
+QUIET = '[[person]]\nid = "lu"\ncontact = { webhook = "http://127.0.0.1/lu" }\nnotify = { P0 = [], P1 = [], P2 = [] }\n'
 
 
 def _only(site: Site) -> str:
@@ -112,3 +117,39 @@ def test_a_gap_somebody_stands_in_for_or_that_need_not_be_covered_is_none(tmp_pa
     covered = ROSTER.replace('id = "primary"\n', 'id = "primary"\ncovers = ' + window)
     for roster in (with_fallback, covered):
         assert Site(tmp_path).writes(CALM + roster + "windows = " + window).lints() == []
+
+
+def test_a_level_that_only_the_lesser_priority_climbs_is_told(tmp_path: Path):
+    level = '[[policy.level]]\npage = ["person:bo"]\nwhen = { priority = "P2" }\n'
+    lint = _only(Site(tmp_path).writes(CALM + level))
+    assert "P2 is louder than P1: level 2 pages for P2, not for P1" in lint
+
+
+def test_a_round_of_one_is_told(tmp_path: Path):
+    assert "nobody to take turns with" in _only(Site(tmp_path).writes(CALM + "round_robin = true\n"))
+
+
+def test_more_acknowledgements_than_people_are_told(tmp_path: Path):
+    several = CALM.replace('id = "standard"\n', 'id = "standard"\nacks = { P0 = 2 }\n')
+    lint = _only(Site(tmp_path).writes(several))
+    assert "2 people must acknowledge P0, and its levels page 1" in lint
+
+
+def test_a_fallback_whom_no_p0_would_reach_is_told(tmp_path: Path):
+    roster = ROSTER.replace('id = "primary"\n', 'id = "primary"\nfallback = ["person:lu"]\n')
+    lints = Site(tmp_path).writes(QUIET + CALM + roster).lints()
+    assert any("lu is in the fallback, and has no contact that works for P0" in lint for lint in lints), lints
+
+
+def test_an_override_by_somebody_whom_no_p0_would_reach_is_told(tmp_path: Path):
+    loaded = Site(tmp_path).writes(QUIET + CALM + ROSTER).loads()
+    soon = Override(1, "primary", NOW + timedelta(days=3), NOW + timedelta(days=4), add="lu")
+    late = replace(soon, start=NOW + timedelta(days=15), end=NOW + timedelta(days=16))
+    assert any("lu is on call from" in str(one) for one in lint(loaded, NOW, (soon,)))
+    assert not any("lu is" in str(one) for one in lint(loaded, NOW, (late,)))
+
+
+def test_a_p1_only_level_and_reserves_are_lint_free(tmp_path: Path):
+    pool = '[[pool]]\nid = "emergency"\npeople = ["bo"]\n'
+    level = '[[policy.level]]\npage = ["pool:emergency"]\nwhen = { priority = ["P0", "P1"], alerts = ">= 5" }\n'
+    assert Site(tmp_path).writes(CALM + level + pool).lints() == []

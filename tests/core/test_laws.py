@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from opswatch.core.calendars import parse_window
 from opswatch.core.events import (
     AbsencesImported,
+    Accept,
     AcceptCover,
     AcceptRisk,
     Acknowledge,
@@ -27,6 +28,7 @@ from opswatch.core.events import (
     AssignRisk,
     Away,
     CloseRisk,
+    Decline,
     Escalate,
     ExpireSilence,
     MovePaper,
@@ -50,7 +52,7 @@ from opswatch.core.events import (
     WithdrawCover,
 )
 from opswatch.core.model import Health, Priority, Role, Stage
-from opswatch.core.plan import ClassifyRule, Level, Maintenance, NotifyStep, Plan, Policy, Route, When
+from opswatch.core.plan import ClassifyRule, Level, Maintenance, NotifyStep, Plan, Policy, Pool, Route, When
 from opswatch.sim import laws
 from tests.story import Story, person, roster, rules, two_levels
 
@@ -73,12 +75,14 @@ def a_team() -> Plan:
     levels = (
         Level(("roster:primary", "channel:ops"), 5 * MINUTE),
         Level(("roster:primary/next", "team:dba"), 7 * MINUTE, night),
-        Level(("person:cy",), 9 * MINUTE),
+        Level(("person:cy", "team:dba"), 9 * MINUTE, round_robin=True, announce=("channel:ops",)),
+        Level(("pool:emergency",), 8 * MINUTE, When(alerts=">= 2")),
     )
     timeouts = {Priority.P0: 30 * MINUTE, Priority.P1: 45 * MINUTE}
+    loud = (Level(("person:lead", "roster:primary"), 3 * MINUTE),)
     policies = {
         "standard": Policy("standard", levels, repeat=1, fallback=("person:lead", "channel:ops"), ack_timeout=timeouts),
-        "loud": Policy("loud", (Level(("person:lead", "roster:primary"), 3 * MINUTE),), ack_timeout=timeouts),
+        "loud": Policy("loud", loud, ack_timeout=timeouts, acks={Priority.P0: 2}),
     }
     base = two_levels()
     checks = {
@@ -92,6 +96,8 @@ def a_team() -> Plan:
         base,
         people={one.id: one for one in people},
         rosters={"primary": roster("ana", "bo", "cy")},
+        pools={"emergency": Pool("emergency", ("bo", "cy", "lead"), need=2, wait=2 * MINUTE)},
+        pages_per_hour_max=4,
         policies=policies,
         routes=(Route("loud", priorities=frozenset({Priority.P0})), Route("standard")),
         classify=(ClassifyRule(Priority.P0, 1, states=frozenset({Health.CRIT}), lasting=90 * MINUTE),),
@@ -104,6 +110,7 @@ def a_team() -> Plan:
 WHO = st.sampled_from(["ana", "bo", "cy", "lead"])
 CHECKS = st.sampled_from(["db", "web"])
 TARGETS = st.sampled_from(["db-1", "db-2"])
+PRIORITIES = st.sampled_from(list(Priority))
 HEALTH = st.sampled_from([Health.WARN, Health.CRIT])
 POSTED = (
     {"alertname": "Slow", "instance": "db-1", "severity": "warning"},
@@ -160,7 +167,9 @@ class OnCall(RuleBasedStateMachine):
         self.story.passes(seconds=span.total_seconds())
         assert laws.nobody_is_forgotten(self.story.state, self.story.now) == []
 
-    @rule(who=WHO, pick=st.integers(0, 9), what=st.integers(0, 8), span=SPANS, priority=st.sampled_from(list(Priority)))
+    @rule(
+        who=WHO, pick=st.integers(0, 9), what=st.integers(0, 10), span=SPANS, priority=st.sampled_from(list(Priority))
+    )
     def somebody_says(self, who, pick, what, span, priority):
         number = self.some_incident(pick)
         self.story.says(
@@ -174,6 +183,8 @@ class OnCall(RuleBasedStateMachine):
                 Reassign(number, "person:bo" if pick % 2 else "team:dba", by=who),
                 Note(number, "looking", by=who),
                 SetPriority(number, priority, by=who),
+                Accept(number, by=who),
+                Decline(number, by=who),
             ][what]
         )
 
@@ -261,6 +272,7 @@ class OnCall(RuleBasedStateMachine):
         assert laws.nobody_is_surprised(self.plan, story.pages) == []
         assert laws.loudness_is_honoured(story.pages) == []
         assert laws.nothing_is_promised_twice(story.pages) == []
+        assert laws.calls_end(story.engine.plan, story.state) == []
 
     def teardown(self):
         """Nothing quiets anything any more: everybody knows. Then the faults stop, and calm returns."""
@@ -282,6 +294,7 @@ class OnCall(RuleBasedStateMachine):
             if incident.by_hand or not incident.alerts:  # Reported or reopened by a person: no check says it is over.
                 story.says(Resolve(incident.number, by="lead"))
         assert laws.calm_returned(story.state, timedelta(0)) == []
+        assert laws.mercy_is_bounded(self.plan.pages_per_hour_max, story.pages) == []
         story.passes(days=2)
         assert story.state.incidents == {}
         assert laws.the_log_is_the_truth(story.state, story.entries) == []
