@@ -226,3 +226,24 @@ def _finding_json(finding: Finding) -> dict[str, object]:
         "why": finding.why or None,
         "also": finding.also or None,
     }
+
+
+def share_json(share: Share) -> dict[str, object]:
+    """The format of `opswatch roster fairness --json`, and of a line of its CSV; hours with two places."""
+    return {
+        "person": share.person,
+        "zone": share.zone,
+        "hours": _hours(share.hours),
+        "night_hours": _hours(share.night),
+        "nights": share.nights,
+        "weekend_hours": _hours(share.weekend),
+        "holiday_hours": _hours(share.holiday),
+        "shifts": share.shifts,
+        "pages": share.pages,
+        "woken": share.woken,
+        "load": round(share.load, 1),
+    }
+
+
+def _hours(span: timedelta) -> float:
+    return round(span / timedelta(hours=1), 2)

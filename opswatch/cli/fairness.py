@@ -78,7 +78,9 @@ def fairness(
     if as_csv:
         _print_csv(found)
     elif as_json:
-        print_json([_row(share) for share in found])
+        from opswatch.coverages import share_json
+
+        print_json([share_json(share) for share in found])
     else:
         _show(found, begins, ends)
     return DONE
@@ -100,36 +102,19 @@ def _span(start: str | None, end: str | None, span: timedelta, *, is_ahead: bool
     return begins, ends
 
 
-def _row(share: Share) -> dict[str, object]:
-    """The format of `--json` and of a line of CSV; hours with two places."""
-    return {
-        "person": share.person,
-        "zone": share.zone,
-        "hours": _hours(share.hours),
-        "night_hours": _hours(share.night),
-        "nights": share.nights,
-        "weekend_hours": _hours(share.weekend),
-        "holiday_hours": _hours(share.holiday),
-        "shifts": share.shifts,
-        "pages": share.pages,
-        "woken": share.woken,
-        "load": round(share.load, 1),
-    }
-
-
-def _hours(span: timedelta) -> float:
-    return round(span / timedelta(hours=1), 2)
-
-
 def _print_csv(found: tuple[Share, ...]) -> None:
+    from opswatch.coverages import share_json
+
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_row(share) for share in found)
+    writer.writerows(share_json(share) for share in found)
     click.echo(out.getvalue(), nl=False)
 
 
 def _show(found: tuple[Share, ...], begins: datetime, ends: datetime) -> None:
+    from opswatch.coverages import share_json
+
     zone, _ = door().reader()
     people = door().office().plan.people
     say(f"From {times.named(begins, zone)} to {times.named(ends, zone)}.")
@@ -138,7 +123,7 @@ def _show(found: tuple[Share, ...], begins: datetime, ends: datetime) -> None:
         return
     rows = []
     for share in found:
-        row = _row(share)
+        row = share_json(share)
         name = people[share.person].name if share.person in people else share.person
         cells = [f"{row[column]:g}" if isinstance(row[column], float) else str(row[column]) for column in COLUMNS[2:]]
         rows.append([f"{name} ({share.person})", share.zone, *cells])

@@ -26,7 +26,10 @@ AHEAD = timedelta(days=30)
 AHEAD_MAX = timedelta(days=400)
 REACH_AHEAD = timedelta(days=14)  # SPEC 3: everyone on the next 14 days has a working contact for P0.
 FINDINGS_MAX = 500  # kept of one look, the nearest first
-_BACK = (timedelta(days=2), timedelta(days=60), timedelta(days=1461))  # how far a running gap's start is looked for
+SERIES_MIN = 4  # so many gaps, with at most
+SERIES_APART = timedelta(days=1)  # between two of them, are one finding
+_SEEN_BACK = timedelta(days=30)  # gaps of the last weeks tell where a running one, or a series, began
+_LONG_BACK = timedelta(days=1461)  # where one that is older began
 
 
 class Kind(StrEnum):
@@ -45,9 +48,9 @@ class Finding:
     """One thing to be dealt with in [start, end), UTC. `people`: whom it is about; in a gap who is paged instead.
 
     `key` stays the same from look to look. `why`: a gap's `override` or `hole`; `contact`, `viewer` or `unknown` of the
-    unreachable; `days`, `share` or `rest` of the overloaded. `amount`: shifts of the unreachable or absent; days,
-    percent of the hours, rests that are too short; hours in two rosters. `also` is the other roster, or who is on call
-    together with the absent.
+    unreachable; `days`, `share` or `rest` of the overloaded. `amount`: gaps of a series that are still ahead; shifts of
+    the unreachable or absent; days, percent of the hours, rests that are too short; hours in two rosters. `also` is the
+    other roster, or who is on call together with the absent.
     """
 
     kind: Kind
@@ -109,14 +112,16 @@ def look(
     ours, end = tuple(overrides), start + min(ahead, AHEAD_MAX)
     by_id = {override.id: override for override in ours}
     shifts = {name: tuple(rosters.shifts(name, ours, start, end)) for name in plan.rosters}
-    loads = [*overload.twice(shifts), *overload.overloads(plan, rosters, ours, start, end)]
+    on_duty = {name: some for name, some in shifts.items() if plan.rosters[name].shadows is None}
+    loads = [*overload.twice(on_duty), *overload.overloads(plan, rosters, ours, start, end)]
     absent = _absent(plan, rosters, ours, absences, start, end)
     found = []
     for name, roster in plan.rosters.items():
-        gaps = tuple(rosters.gaps(name, ours, start, end))
+        seen = rosters.gaps(name, ours, start - _SEEN_BACK, end)
+        gaps = tuple((max(begins, start), ends) for begins, ends in seen if ends > start)
         unreachable = list(_unreachable(plan, rosters, roster, ours, shifts[name], start, closed))
         findings = [
-            *_gaps(plan, rosters, roster, ours, shifts[name], gaps, start),
+            *_gaps(rosters, roster, ours, seen, start, end),
             *_empty(name, shifts[name], gaps, by_id),
             *unreachable,
             *absent.get(name, ()),
@@ -133,37 +138,58 @@ def look(
 
 
 def _gaps(
-    plan: Plan,
     rosters: Rosters,
     roster: Roster,
     overrides: tuple[Override, ...],
-    shifts: Sequence[Shift],
-    gaps: Iterable[Span],
+    gaps: Sequence[Span],
     now: datetime,
+    end: datetime,
 ) -> Iterator[Finding]:
-    """Each gap, whole; who stands in is said, and it is a gap all the same (SPEC 3)."""
-    for start, end in gaps:
-        begun = start if start > now else _begun(rosters, roster.id, overrides, now)
-        made = next((one.override for one in _within(shifts, start, end) if not one.people and one.override), None)
+    """Each gap, whole; who stands in is said, and it is a gap all the same (SPEC 3). Many close together are one thing
+    to be told: every night, say. `gaps` begin with those of the last weeks, so that a series stays one as it passes."""
+    for series in _series(gaps):
+        ahead = [gap for gap in series if gap[1] > now]
+        if not ahead:
+            continue
+        first = max(ahead[0][0], now)
+        begun: datetime | None = series[0][0]
+        edge = now - _SEEN_BACK
+        if len(series) > 1 and series[0][0] - edge <= SERIES_APART:
+            begun = None
+        elif begun == edge:
+            begun = _begun(rosters, roster.id, overrides, now)
+        shifts = rosters.shifts(roster.id, overrides, first, ahead[0][1])
+        made = next((one.override for one in shifts if one.override), None)
+        # A series that ends in sight is another one when it grows; one that does not would grow with every hour.
+        until = f" {series[-1][1].isoformat()}" if len(series) > 1 and series[-1][1] < end - SERIES_APART else ""
         yield Finding(
             Kind.GAP,
             roster.id,
-            begun or start,
-            end,
-            f"gap {roster.id} {begun.isoformat() if begun else 'always'}",
-            rosters.on_call(roster.id, overrides, start).people,
+            begun or first,
+            series[-1][1],
+            f"gap {roster.id} {begun.isoformat() if begun else 'always'}{until}",
+            rosters.on_call(roster.id, overrides, first).people,
             "hole" if made is None else "override",
+            len(ahead) if len(ahead) > 1 else 0,
             override=made,
         )
 
 
+def _series(gaps: Sequence[Span]) -> Iterator[Sequence[Span]]:
+    """Gaps one by one; four or more with at most a day between them together."""
+    run: list[Span] = []
+    for gap in gaps:
+        if run and gap[0] - run[-1][1] > SERIES_APART:
+            yield from [run] if len(run) >= SERIES_MIN else ([one] for one in run)
+            run = []
+        run.append(gap)
+    yield from [run] if len(run) >= SERIES_MIN else ([one] for one in run)
+
+
 def _begun(rosters: Rosters, roster: str, overrides: tuple[Override, ...], now: datetime) -> datetime | None:
-    """When the gap that runs at `now` began; None for one that has no beginning within four years."""
-    for back in _BACK:
-        found = rosters.gaps(roster, overrides, now - back, now + timedelta.resolution)
-        if found and found[-1][1] > now and found[-1][0] > now - back:
-            return found[-1][0]
-    return None
+    """When the one gap that runs at `now` began; None for one that has no beginning within four years."""
+    found = rosters.gaps(roster, overrides, now - _LONG_BACK, now)
+    return found[-1][0] if found and found[-1][0] > now - _LONG_BACK else None
 
 
 def _empty(

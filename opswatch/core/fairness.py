@@ -94,7 +94,7 @@ def shares(
     """Everybody who is on call in the span or could be (stands in a layer), the most loaded first. `only` counts these
     rosters alone, `people` these people alone; `entries` hold the span's `page_promised`."""
     ours = tuple(overrides)
-    names = [name for name in plan.rosters if only is None or name in only]
+    names = _names(plan, only)
     held: dict[str, list[Span]] = {
         person: []
         for name in names
@@ -113,6 +113,12 @@ def shares(
         if people is None or person in people
     ]
     return tuple(sorted(found, key=lambda one: (-one.load, one.person)))
+
+
+def _names(plan: Plan, only: Collection[str] | None) -> list[str]:
+    """The rosters that count. Who shadows one is not paged, and is on call for nothing."""
+    named = [name for name in plan.rosters if only is None or name in only]
+    return [name for name in named if plan.rosters[name].shadows is None]
 
 
 def _share(plan: Plan, person: str, held: Sequence[Span], span: Span) -> Share:
@@ -255,10 +261,10 @@ class _Evening:
         self._plan, self._absences = plan, absences
         self._eligible = _eligible(plan)
         wide = (span[0] - _DAY, span[1] + _DAY)
-        names = [name for name in plan.rosters if only is None or name in only]
+        names = _names(plan, only)
         self._held: list[_Held] = []
         self._busy: dict[str, list[Span]] = {}
-        for name in plan.rosters:
+        for name in _names(plan, None):
             for shift in rosters.shifts(name, overrides, *wide):
                 for person in shift.people:
                     self._busy.setdefault(person, []).append((shift.start, shift.end))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ AHEAD_DAYS = (1, 7, 30)
 EVENT = "coverage"
 SHOWN_MAX = 20  # findings of one message; the rest are counted
 KEPT = timedelta(days=400)  # how long it is remembered that somebody was told of what has no end in sight
+MARKS_OURS_MAX = 1_000  # half of all marks
+_OURS = "coverage "
 _IN_SIGHT = timedelta(days=20)
 _TOLD_ONCE = frozenset({Kind.OVERLOADED})  # of a fortnight: it hurts nobody more because it is nearer
 _ONLY_NOTED = frozenset({Kind.TWICE})
@@ -27,10 +29,15 @@ _ONLY_NOTED = frozenset({Kind.TWICE})
 def seen(m: Moment, event: CoverageSeen) -> None:
     """Tell what is new of it. A finding is known by its key: one that moves is another one; one that goes and comes
     back is not told again."""
-    new: dict[str, list[Finding]] = {}
+    due: dict[str, tuple[datetime, Finding]] = {}
     for finding in event.findings:
         is_ours = finding.roster in m.plan.rosters and finding.kind not in _ONLY_NOTED
-        if is_ours and finding.end > m.now and _is_new(m, finding):
+        if is_ours and finding.end > m.now and (known := _mark(m.now, finding)) is not None:
+            due[known[0]] = (known[1], finding)
+    new: dict[str, list[Finding]] = {}
+    marks = m.new_of({mark: due[mark][0] for mark in _nearest(m, due)})
+    for mark, (_, finding) in due.items():
+        if mark in marks:
             new.setdefault(finding.roster, []).append(finding)
     readers: dict[str, list[Finding]] = {}
     for roster, findings in new.items():
@@ -59,17 +66,27 @@ def _behind(plan: Plan, target: str) -> Iterable[str]:
     return [target] if what in (plan.channels if kind == "channel" else plan.people) else []
 
 
-def _is_new(m: Moment, finding: Finding) -> bool:
-    """Whether it is to be told now. The mark of 30 days holds until that of 7 takes over, and so on: one of each."""
+def _mark(now: datetime, finding: Finding) -> tuple[str, datetime] | None:
+    """What it is known by while it is this near, and until when; None while it is too far. The mark of 30 days holds
+    until that of 7 takes over, and so on: there is one of each."""
     if finding.kind in _TOLD_ONCE:
-        return m.once(f"coverage {finding.key}", finding.end + 3 * FORTNIGHT)
-    ahead = finding.start - m.now
+        return f"{_OURS}{finding.key}", finding.end + 3 * FORTNIGHT
+    ahead = finding.start - now
     days = next((days for days in AHEAD_DAYS if ahead <= timedelta(days=days)), None)
     if days is None:
-        return False
+        return None
     sooner = max((fewer for fewer in AHEAD_DAYS if fewer < days), default=None)
-    until = _forgotten_at(m.now, finding) if sooner is None else finding.start - timedelta(days=sooner)
-    return m.once(f"coverage {finding.key} {days}d", until)
+    until = _forgotten_at(now, finding) if sooner is None else finding.start - timedelta(days=sooner)
+    return f"{_OURS}{finding.key} {days}d", until
+
+
+def _nearest(m: Moment, due: Mapping[str, tuple[datetime, Finding]]) -> list[str]:
+    """As many as there is room for, the nearest first: what is wrong everywhere must not push out the marks of others,
+    and then be told again."""
+    known = m.draft.standing.marks
+    room = MARKS_OURS_MAX - sum(1 for mark, end in known.items() if mark.startswith(_OURS) and end > m.now)
+    unknown = [mark for mark in due if known.get(mark, m.now) <= m.now]
+    return sorted(unknown, key=lambda mark: due[mark][1].start)[: max(room, 0)]
 
 
 def _forgotten_at(now: datetime, finding: Finding) -> datetime:

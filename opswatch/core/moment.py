@@ -66,14 +66,20 @@ class Moment:
     def once(self, mark: str, until: datetime) -> bool:
         """Whether `mark` (`gap primary 2026-12-01T00:00Z 7d`) is new; from now on it is known, at least until `until`.
         For whatever people are told once, through restarts and by any node."""
-        marks = self.draft.standing.marks
-        if marks.get(mark, self.now) > self.now:
-            return False
-        kept = {name: end for name, end in marks.items() if end > self.now}
-        if len(kept) >= MARKS_MAX:  # Bounded: what ends first is forgotten first.
-            kept = dict(sorted(kept.items(), key=lambda item: item[1])[len(kept) - MARKS_MAX + 1 :])
-        self.draft.standing = replace(self.draft.standing, marks={**kept, mark: until})
-        return True
+        return bool(self.new_of({mark: until}))
+
+    def new_of(self, marks: Mapping[str, datetime]) -> frozenset[str]:
+        """As `once`, of many at a time: those that are new."""
+        known = self.draft.standing.marks
+        new = {mark: until for mark, until in marks.items() if known.get(mark, self.now) <= self.now}
+        if not new:
+            return frozenset()
+        kept = {name: end for name, end in known.items() if end > self.now and name not in new}
+        room = max(MARKS_MAX - len(new), 0)
+        if len(kept) > room:  # Bounded: what ends first is forgotten first.
+            kept = dict(sorted(kept.items(), key=lambda item: item[1])[len(kept) - room :])
+        self.draft.standing = replace(self.draft.standing, marks={**kept, **new})
+        return frozenset(new)
 
     def announce(self, channel: str, event: str, incident: int | None = None, **facts: object) -> None:
         self.send(Announce(channel, event, self.serial(), incident, plain_facts(facts)))

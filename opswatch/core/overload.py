@@ -52,7 +52,9 @@ def overloads(
     comes from. A roster whose layers name one person only has nobody to share with, and is left alone."""
     spans = _fortnights(plan, start, end)
     theirs: dict[str, list[_Part]] = {}
-    for name in plan.rosters:
+    for name, roster in plan.rosters.items():
+        if roster.shadows is not None:
+            continue  # Who watches is not paged.
         for shift in rosters.shifts(name, overrides, spans[0][0], spans[-1][1]):
             for person in shift.people:
                 theirs.setdefault(person, []).append((shift.start, shift.end, name))

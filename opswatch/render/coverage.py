@@ -29,6 +29,8 @@ def sentence(reader: Reader, finding: Facts) -> str:
         "amount": None if kind == Kind.ABSENT and amount == 1 else amount,
         "also": reader.join(reader.person(one) for one in also.split(",")) if kind == Kind.ABSENT and also else also,
     }
+    if kind == Kind.GAP and amount:
+        return reader.word("coverage.gaps", **facts)
     says = why in ("contact", "viewer", "unknown", "days", "share", "rest")
     return reader.word(f"coverage.{kind}_{why}" if says else f"coverage.{kind}", **facts)
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import AwareDatetime, BaseModel, Field
 
+from opswatch.web.api_rosters import add_rosters
 from opswatch.web.auth import READ
 from opswatch.web.door import Door
 from opswatch.web.pages import NUMBER_MAX
@@ -193,6 +194,7 @@ def add_api(app: FastAPI, door: Door) -> None:
             raise HTTPException(404, f"there is no incident {str(number)[:20]}")
         return view.as_json()
 
+    add_rosters(api, door)
     app.include_router(api)
 
     @app.get("/api/v1/openapi.json", include_in_schema=False, dependencies=[Depends(may_read)])

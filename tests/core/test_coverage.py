@@ -89,6 +89,27 @@ def test_a_fallback_in_place_is_a_gap_and_says_who_is_paged_instead():
     assert (gap.people, gap.why, gap.override) == ((), "override", 7)
 
 
+def test_a_gap_every_night_is_one_thing_to_be_told_and_stays_one():
+    nightly = plan(roster(layer("ana", "bo", windows=(OFFICE,)), fallback=("person:lead",)))
+    story = Story(replace(nightly, digest=Digest(to=("channel:ops",))), starts=MONDAY)
+    (gap,) = found(nightly, Kind.GAP)
+    assert (gap.amount, gap.people) == (22, ("lead",))
+    assert sum(ahead(story) for story.now in (MONDAY + hour * HOUR for hour in range(0, 45 * 24, 5))) == 1
+
+
+def test_a_series_that_ends_is_told_in_time_and_as_it_passes_stays_one():
+    weekly = plan(roster(layer("ana", "bo")))
+    story = Story(replace(weekly, digest=Digest(to=("channel:ops",))), starts=MONDAY)
+    for number in range(5):
+        start = MONDAY + (14 + number) * DAY
+        story.says(AddOverride("primary", start, start + 10 * HOUR, remove="ana", by="lead"))
+    told = [(hour // 24, some) for hour in range(0, 25 * 24, 3) if (some := ahead_at(story, MONDAY + hour * HOUR))]
+    assert told == [(0, 1), (7, 1), (13, 1)]
+    story.now = MONDAY + 15 * DAY
+    story.says(AddOverride("primary", MONDAY + 19 * DAY, MONDAY + 20 * DAY, remove="ana", by="lead"))
+    assert ahead(story) == 1, "it grew: another one"
+
+
 def test_a_running_gap_keeps_its_key():
     taken_off = Override(7, "primary", MONDAY + DAY, MONDAY + 3 * DAY, remove="ana")
     weekly = plan(roster(layer("ana", "bo")))
@@ -192,6 +213,11 @@ def ahead(story: Story) -> int:
     story.apply(CoverageSeen(tuple(finding for each in looked for finding in each.findings)))
     told = [one.facts["findings"] for one in story.announcements[before:]]
     return sum(len(some) for some in told)  # type: ignore[arg-type]
+
+
+def ahead_at(story: Story, at: datetime) -> int:
+    story.now = at
+    return ahead(story)
 
 
 def weekly(**more: object) -> Plan:

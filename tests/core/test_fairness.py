@@ -199,3 +199,11 @@ def test_what_was_decided_by_hand_stays():
     for swap in found.swaps:
         for start, end in (swap.first, swap.second):
             assert not any(begins < end and start < ends for begins, ends in taken)
+
+
+def test_who_shadows_is_on_call_for_nothing():
+    watched = Roster("primary", (layer("all", "ana", "bo"),))
+    watching = Roster("learners", (layer("all", "cy"),), shadows="primary")
+    both = plan(watched, watching)
+    found = shares(both, Rosters(both), (), (MONDAY, MONDAY + 7 * DAY))
+    assert {one.person for one in found} == {"ana", "bo"}

@@ -88,3 +88,17 @@ def test_the_calendar_fits_the_screen_and_the_browser_has_no_complaint(site, bro
         assert tab.runs("getComputedStyle(document.querySelector('svg .gap')).fill") != "rgb(0, 0, 0)"
         assert ("缺口" if language == "zh" else "Gap") in tab.text()
         assert tab.trouble == []
+
+
+def test_the_api_answers_as_the_terminal_does(site):
+    (one,) = site.get("/api/v1/coverage?roster=weekend&days=7").json()
+    assert one["roster"] == "weekend" and one["gap_s"] > 0
+    assert {finding["kind"] for finding in one["findings"]} >= {"gap"}
+    shares = site.get("/api/v1/fairness?from=2026-11-16T00:00:00Z&to=2026-11-30T00:00:00Z").json()
+    assert {row["person"] for row in shares} == {"chen", "ana"}
+    assert sum(row["hours"] for row in shares) > 24 * 13
+    assert site.get("/api/v1/coverage?roster=nope").status_code == 404
+    assert site.get("/api/v1/coverage?days=0").status_code == 422
+    assert site.get("/api/v1/fairness?from=2026-12-01T00:00:00Z&to=2026-11-01T00:00:00Z").status_code == 422
+    assert site.stranger("GET", "/api/v1/fairness").status_code == 401
+    assert {"/api/v1/coverage", "/api/v1/fairness"} <= set(site.get("/api/v1/openapi.json").json()["paths"])
