@@ -166,11 +166,7 @@ class Desk:
                 self._unsaved.pop(key, None)
             else:
                 self._unsaved[key] = watch
-        for key, posting in changes.postings.items():
-            if saved:
-                self._unsaved_postings.pop(key, None)
-            else:
-                self._unsaved_postings[key] = posting
+        self._unsaved_postings.update(changes.postings)
 
     def flush(self) -> int:
         """Save what checks and sources remember, beside the head, in short batches; how many were saved. Raises

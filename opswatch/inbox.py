@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from opswatch import logs, metrics
+from opswatch.clock import monotonic_s
 from opswatch.core.events import Posted
 from opswatch.errors import Overloaded
 from opswatch.posts import ALERTS_PER_BATCH, Read, alert_of, alerts_of
@@ -31,6 +32,7 @@ SIZE_MAX = 64 * 1024 * 1024
 IN_MEMORY_MAX = 128  # batches
 ARRIVING_MAX = 512  # posts that wait for their transaction
 LEASE = timedelta(seconds=60)
+QUIET_S = 0.03  # no post for so long: the storm is over, or its source takes its time
 COMMITTER_NAP_S = 1.0
 ONE_US = timedelta(microseconds=1)
 
@@ -61,6 +63,7 @@ class Inbox:
         self._has_spilled = True  # there may be rows in the store that are not in memory: those of the last run
         self._alerts = self._size = 0  # accepted and not decided, as far as this node knows
         self._last_at = datetime(1970, 1, 1, tzinfo=UTC)
+        self._arrived_s = 0.0
         self._serial = itertools.count(1)
         self._committer: threading.Thread | None = None
         self._is_closed = False
@@ -79,6 +82,7 @@ class Inbox:
             self._refuse_overload(count, source)
             arrived = self._in_pieces(read, source, family)
             self._arriving.append((arrived, future))
+            self._arrived_s = monotonic_s()
             self._alerts += count
             self._size += _size(arrived)
             if self._committer is None:
@@ -144,6 +148,11 @@ class Inbox:
             if waiting.rows:
                 self._has_spilled = self._has_spilled or not self._ready
         metrics.inbox_alerts_pending.set(self._alerts)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether posts keep coming in just now."""
+        return bool(self._arriving) or monotonic_s() - self._arrived_s < QUIET_S
 
     def wait(self, timeout_s: float) -> bool:
         """Until something was accepted, at most so long."""

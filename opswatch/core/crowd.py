@@ -6,7 +6,7 @@ What this decides is what `alerts.fired` decides, one alert at a time; a test co
 from __future__ import annotations
 
 from opswatch.core import alerts, grouping, incidents, quiet
-from opswatch.core.classify import Case, classify, external_health, next_change
+from opswatch.core.classify import Case, Classified, classify, external_health, next_change
 from opswatch.core.events import PostedAlert
 from opswatch.core.matching import labels_of_posted
 from opswatch.core.model import Priority, Status
@@ -17,10 +17,12 @@ from opswatch.core.state import Alert, Incident, Posting
 class Crowd:
     """The new alerts of one post. `join` before anything else looks at an incident, and at the end."""
 
-    __slots__ = ("_into", "_joining", "_m")
+    __slots__ = ("_classified", "_into", "_joining", "_m", "_may_be_quiet")
 
     def __init__(self, m: Moment) -> None:
         self._m = m
+        self._may_be_quiet = bool(m.plan.maintenance or quiet.paused(m.draft, m.now) or any(m.draft.silences()))
+        self._classified: dict[tuple[object, ...], Classified] = {}
         self._into: dict[str, Incident] = {}  # group → the open incident that takes it, before anything joins
         self._joining: dict[int, list[Alert]] = {}
 
@@ -44,7 +46,7 @@ class Crowd:
             targets=len(m.targets_of(place.service)),
             external=severity or None,
         )
-        found = classify(m.plan, case, m.now)
+        found = self._classify(case)
         incident = self._open_incident(labels) if not self._is_quiet(labels) else None
         joins = incident is not None and found.priority >= incident.priority
         alert = Alert(
@@ -86,9 +88,18 @@ class Crowd:
         self._joining.clear()
         self._into.clear()
 
+    def _classify(self, case: Case) -> Classified:
+        """Without rules, only few things matter, and they are the same for very many."""
+        if self._m.plan.classify:
+            return classify(self._m.plan, case, self._m.now)
+        key = (case.health, case.service, case.external, case.failing)
+        if key not in self._classified:
+            self._classified[key] = classify(self._m.plan, case, self._m.now)
+        return self._classified[key]
+
     def _is_quiet(self, labels: dict[str, str]) -> bool:
         m = self._m
-        return bool(quiet.every_reason(m.plan, m.draft, labels, m.now, m.regex))
+        return self._may_be_quiet and bool(quiet.every_reason(m.plan, m.draft, labels, m.now, m.regex))
 
     def _open_incident(self, labels: dict[str, str]) -> Incident | None:
         m = self._m

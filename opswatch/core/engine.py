@@ -206,7 +206,8 @@ class Engine:
             m.record("unpaused")
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
         if tick.only is None:
-            freshness.look(m)
+            if freshness.look(m):
+                external.adopt(m)
             mercy.due(m)
         for key in state.posting_deadlines.due(m.now, EXPIRED_AT_ONCE):
             posting = m.draft.posting(key) if tick.looks_at(f"posting {key}") else None

@@ -29,6 +29,8 @@ SKEW_MAX = timedelta(seconds=30)
 """A source whose clock is further from ours is told of."""
 EXPIRY_GRACE = timedelta(seconds=10)
 """Added to every expiry: another node may know of a later post that is not saved yet (postings are, within 5 s)."""
+ADOPTED_AFTER = timedelta(minutes=1)
+"""Another node's postings are saved within seconds: older alerts without one have lost theirs."""
 LAGGING = timedelta(minutes=2)
 """The second Prometheus of a pair may say for this long that what the first one saw resolve still fires."""
 IN_STEP = timedelta(seconds=5)
@@ -252,6 +254,30 @@ def _heard(m: Moment, event: Posted) -> None:
     m.draft.changes.postings[key] = Posting(key, event.source, event.at, silent_since=back_at)
     if silent is not None:
         alerts.clear(m, silent, f"source {event.source} posts again")
+
+
+def adopt(m: Moment) -> None:
+    """Alerts whose posting was lost with the node that had it in memory: their sources get as long as ever to post
+    them again."""
+    for key, alert in m.draft.state.alerts.items():
+        if not alert.is_external or alert.check == SILENT_SOURCE or m.draft.posting(key) is not None:
+            continue
+        if m.now - alert.changed_at < ADOPTED_AFTER:
+            continue
+        expires = m.now + m.plan.resolve_timeout
+        m.draft.changes.postings[key] = Posting(
+            key=key,
+            source=alert.source,
+            posted_at=alert.changed_at,
+            wake_at=expires + EXPIRY_GRACE,
+            episode=alert.episode,
+            expires_at=expires,
+            is_timeout=True,
+            starts_at=alert.starts_at,
+            sentence=alert.sentence,
+            annotations=alert.annotations,
+            generator_url=alert.generator_url,
+        )
 
 
 def due(m: Moment, posting: Posting) -> None:

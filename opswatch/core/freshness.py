@@ -30,11 +30,11 @@ def stale_at(m: Moment, check: Check, seen_at: datetime | None) -> datetime | No
     return None
 
 
-def look(m: Moment) -> None:
-    """Turn every check of this node whose silence is too long into `unknown (no_data)`, and say when to look next.
-    A look costs one pass over the checks, a few times per interval of the quickest one."""
+def look(m: Moment) -> bool:
+    """Turn every check of this node whose silence is too long into `unknown (no_data)`, and say when to look next; says
+    whether it was time to look. A look costs one pass over the checks, a few times per interval of the quickest one."""
     if m.draft.started_at is None or m.draft.fresh_until is None or m.draft.fresh_until > m.now:
-        return
+        return False
     ahead = [m.now + LOOK_MAX]
     for check in m.plan.checks.values():
         if check.every is None and check.cron is None:
@@ -44,6 +44,7 @@ def look(m: Moment) -> None:
                 watch = m.draft.watch(alert_key(check.id, target))
                 ahead.append(stale_at(m, check, watch.seen_at if watch else None) or m.now)
     m.draft.changes.fresh_until = max(min(ahead), m.now + LOOK_MIN)
+    return True
 
 
 def _is_mine(m: Moment, target: str) -> bool:

@@ -18,6 +18,9 @@ log = logs.get("loops.inbox")
 
 TOGETHER_MAX = ALERTS_PER_BATCH  # alerts decided in one commit: some 20 ms, which is what a person waits at most
 NAP_S = 0.5
+GIVES_WAY = 3.0  # times as long as the last decision took
+GIVES_WAY_MAX_S = 0.2
+BREATH_S = 0.004
 STORE_LOOK_S = 5.0  # how often to look for what other nodes have left behind
 
 
@@ -43,11 +46,20 @@ class InboxLoop(Loop):
         if not arrived:
             self._inbox.wait(NAP_S)
             return
+        began_s = monotonic_s()
         try:
             self.decide(arrived)
         except OpswatchError:
             self._inbox.put_back(arrived)
             raise
+        self._give_way(monotonic_s() - began_s)
+
+    def _give_way(self, took_s: float) -> None:
+        """While posts keep coming in, accepting them comes first, most of the time: a source that waits too long drops
+        what it had to say, and what is accepted is safe."""
+        until_s = monotonic_s() + min(GIVES_WAY * took_s, GIVES_WAY_MAX_S)
+        while self._inbox.is_busy and monotonic_s() < until_s and not self.stopping.wait(BREATH_S):
+            pass
 
     def decide(self, arrived: Sequence[Arrived]) -> None:
         """Decide these batches, and let them go."""

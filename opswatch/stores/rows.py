@@ -36,7 +36,7 @@ class _Kind(Generic[V]):
     one: str
     many: str
     type: type[V]
-    columns: Callable[[V], dict[str, object]] = lambda value: {}
+    columns: Callable[[V], dict[str, object]] | None = None
 
 
 def _incident_columns(incident: Incident) -> dict[str, object]:
@@ -72,7 +72,8 @@ def write(session: Session, changes: Changes, version: int, writer: str, now: da
     _write(session, COVERS, changes.covers, stamp)
     _write(session, RISKS, changes.risks, stamp)
     _write(session, PAPERS, changes.papers, stamp)
-    write_beside(session, changes, version, writer, now)
+    beside: dict[str, object] = {**stamp, "writer": writer}
+    _write(session, WATCHES, changes.watches, beside)
 
 
 def write_beside(session: Session, changes: Changes, version: int, writer: str, now: datetime = EPOCH) -> None:
@@ -130,11 +131,13 @@ def entry_of(row: Row) -> Entry:
 def _write(session: Session, kind: _Kind[V], values: Mapping[Any, V | None], stamp: Mapping[str, object]) -> None:
     saved, left = [], []
     for key, value in sorted(values.items()):  # Always in one order: two transactions cannot wait for each other.
-        row = {**stamp, "id": to_column(key) if isinstance(key, str) else key}
+        place = to_column(key) if isinstance(key, str) else key
         if value is None:
-            left.append(row)
+            left.append({**stamp, "id": place})
+        elif kind.columns is None:
+            saved.append({**stamp, "id": place, "document": encode(value)})
         else:
-            saved.append({**row, "document": encode(value), **kind.columns(value)})
+            saved.append({**stamp, "id": place, "document": encode(value), **kind.columns(value)})
     session.many(f"{kind.one}_save", saved)
     session.many(f"{kind.one}_leave", left)
 

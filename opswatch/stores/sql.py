@@ -105,7 +105,7 @@ class SqlStore:
         entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""
         entries = [effect.entry for effect in effects if isinstance(effect, Record)]
         taken = [effect.batch for effect in effects if isinstance(effect, Taken)]
-        is_empty = not (entries or changes.behind_head or changes.watches or changes.postings)
+        is_empty = not (entries or changes.behind_head or changes.watches)
         if is_empty and not taken and not any(map(outbox.is_kept, effects)):
             return
         with self._owner:

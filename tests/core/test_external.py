@@ -9,8 +9,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opswatch.core.changes import Changes
 from opswatch.core.events import Acknowledge, AddSilence, Posted, PostedAlert, Resolve
-from opswatch.core.external import fingerprint, key_of
+from opswatch.core.external import fingerprint, key_of, source_key
 from opswatch.core.model import Health, Priority, Status, UnknownReason
 from opswatch.core.plan import Service, Target
 from tests.story import Story, two_levels
@@ -355,3 +356,19 @@ def test_a_reload_keeps_what_others_posted():
     before = dict(story.state.alerts)
     story.reloads(two_levels())
     assert story.state.alerts == before
+
+
+def test_an_alert_whose_posting_was_lost_is_expected_anew():
+    """Postings are saved within seconds, not with the decision: a node may die in between."""
+    story = Story(two_levels())
+    prometheus = Prometheus(story)
+    prometheus.fires()
+    story.state.apply(Changes(postings={KEY: None, source_key("prometheus"): None}))
+    story.now += 2 * MINUTE
+    story.starts()
+    story.passes(minutes=4)
+    assert story.state.alerts[KEY].health is Health.CRIT
+    story.passes(minutes=12)
+    assert story.state.alerts[KEY].health is Health.UNKNOWN
+    prometheus.runs(minutes=1)
+    assert (story.state.alerts[KEY].health, story.state.alerts[KEY].episode) == (Health.CRIT, 1)
