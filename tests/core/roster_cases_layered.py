@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from opswatch.core.calendars import covers, pieces
-from opswatch.core.plan import Layer
-from opswatch.core.roster import conflicting
+from opswatch.core.coverage import look
+from opswatch.core.model import Secret
+from opswatch.core.plan import Layer, Person, Plan, Roster
+from opswatch.core.roster import Rosters, conflicting
 from tests.core.duty import Duty, layer, override, utc, windows
 from tests.core.roster_cases import Case, answers, holds, segments
 
@@ -225,6 +227,19 @@ def _(case: Case) -> None:
     past = layer("A", "2024-01-01T12:00", "1 day", effective="2024-05-01T00:00")
     later = layer("A", "2024-01-01T12:00", "1 day", until="2024-06-06T00:00")
     assert Duty(past).gaps(*month) == Duty(later).gaps(*month) == []
+
+    def kinds(every: str, contact: str) -> set[str]:
+        """What coverage says of the month: a gap, and a person who cannot be paged."""
+        one = layer("A", "2024-01-02T12:00", "24 hours", every=every)
+        who = Person("A", "A", contacts={contact: Secret("x")} if contact else {})
+        plan = Plan(rosters={"r": Roster("r", (one,))}, people={"A": who})
+        [found] = look(plan, Rosters(plan), (), utc(month[0]))
+        return {str(finding.kind) for finding in found.findings} & {"gap", "unreachable"}
+
+    assert kinds("1 day", "slack") == set()
+    assert kinds("2 days", "slack") == {"gap"}
+    assert kinds("1 day", "") == {"unreachable"}
+    assert kinds("2 days", "") == {"gap", "unreachable"}
 
 
 @holds("C07")

@@ -25,15 +25,14 @@ REASON = {
     "T07": "SPEC 3: a window over midnight stays with those on call at its start; asserted so (A, not B)",
     "O15": "two database transactions are the store's; that the second is refused is asserted",
     "O19": "SPEC 3: overrides name one roster, and a second replace of one person is refused; asserted so",
-    "O25": "swap requests (open, taken, past due) are not the resolver's; a swap of somebody not on call is asserted",
+    "O25": "requests are not the resolver's: test_covers.py; that a swap of somebody not on call is none is asserted",
     "G01": "fair scheduler with vacations generating stored shifts: ours are derived, absences ask for cover (SPEC 3)",
     "G03": "round robin over stored shifts: a manual change is an override in ours and never moves later turns",
     "G05": "choice by least recent duty: no such scheduler; turns follow the pattern (SPEC 3)",
-    "C03": "whether a person can be paged is `config check`'s; that gaps are seen in the next 30 days is asserted",
     "C05": "quality score of coverage: SPEC names none; fairness is hours, nights, weekends, holidays",
     "C07": "coverage ratio: SPEC names none; the edges and the one-minute hole are asserted",
-    "I01": "iCal import feeds absences, not rosters (SPEC 3); all-day entries as UTC days are that importer's question",
-    "I03": "people are named by id, never matched by e-mail",
+    "I01": "import feeds absences, not rosters: tests/hosts/test_icalendars.py; all-day is local, half-open",
+    "I03": "people are named by id; an imported absence is matched by e-mail in any case: test_icalendars.py",
 }
 
 
