@@ -41,6 +41,7 @@ from opswatch.web.server import WebServer
 log = logs.get("daemon")
 
 DRAIN_S = 10.0
+SWITCH_S = 0.001  # who answers a post or a person waits a fifth as long, each time, for who decides a thousand alerts
 DISK_LOOK_S = 10.0
 
 
@@ -251,6 +252,7 @@ def run(path: Path) -> int:
     starting."""
     occupy_standard_streams()
     logs.setup()
+    sys.setswitchinterval(SWITCH_S)
     metrics.build_info.labels(version=__version__, python=sys.version.split()[0]).set(1)
     daemon = Daemon(path)
     wanted: list[str] = []

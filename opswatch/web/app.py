@@ -21,6 +21,7 @@ from opswatch.web.door import Door, static
 from opswatch.web.guard import Guard
 from opswatch.web.history import add_history
 from opswatch.web.ical import add_ical
+from opswatch.web.ingest import Ingest
 from opswatch.web.pages import GET, NotFound, add_pages, sign_in_page
 from opswatch.web.reports import add_reports
 
@@ -40,7 +41,7 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_links(app, door)
     add_ical(app, door)
     add_troubles(app, door)
-    return Guard(app, door.client, monotonic_s=monotonic_s)
+    return Ingest(Guard(app, door.client, monotonic_s=monotonic_s), door, monotonic_s=monotonic_s)
 
 
 def add_for_machines(app: FastAPI, door: Door) -> None:

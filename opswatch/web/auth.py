@@ -19,7 +19,7 @@ from opswatch.core.model import Role, Secret
 from opswatch.core.plan import Person, Plan
 from opswatch.web.clients import Client, is_our_host, is_same_origin
 
-READ, ACT = "read", "act"
+READ, ACT, INGEST = "read", "act", "ingest"
 SESSION_LASTS = timedelta(hours=12)
 COOKIE = "opswatch_session"
 SECRET_MAX = 512  # letters of a token that are looked at
@@ -77,7 +77,7 @@ class Gate:
         """Who asks, and all they may do. `session` is the cookie. Never refuses: strangers may nothing."""
         is_here = self._loopback and client.is_loopback and client.is_direct
         is_ours = is_here and is_our_host(headers.get("host", ""), self._public_url)
-        may = frozenset({READ}) if is_ours else frozenset[str]()
+        may = frozenset({READ, INGEST}) if is_ours else frozenset[str]()
         wrong_host = is_here and not is_ours
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and (shown := self.token_of(secret.strip())) is not None:
