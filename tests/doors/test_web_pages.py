@@ -431,7 +431,9 @@ def test_the_api_refuses_in_json(seen: WebOffice, path: str, status: int):
 def test_the_api_describes_itself(seen: WebOffice):
     described = seen.get("/api/v1/openapi.json").json()
     assert set(described["paths"]) == {
-        "/api/v1/status", "/api/v1/on-call", "/api/v1/incidents", "/api/v1/incidents/{number}"
+        "/api/v1/status", "/api/v1/on-call", "/api/v1/coverage",
+        "/api/v1/fairness",
+        "/api/v1/incidents", "/api/v1/incidents/{number}"
     }  # fmt: skip
     assert described["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
 
