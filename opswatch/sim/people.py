@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from opswatch.core import calendars
 from opswatch.core.events import (
+    Accept,
     Acknowledge,
     AddOverride,
     AddSilence,
     Command,
+    Decline,
     DutyNote,
     Escalate,
     ExpireSilence,
@@ -143,10 +146,16 @@ class Crowd:
 
     def _answers_page(self, rung: Rung, luck: random.Random) -> None:
         page, world, answers = rung.page, self._world, self._answers
+        for number in page.bundle:  # Several pages that came as one: each is looked at.
+            self._answers_page(replace(rung, page=replace(page, incident=number, bundle=())), luck)
         incident = world.state.incidents.get(page.incident)
         if incident is None or incident.status is Status.RESOLVED or page.person not in world.plan.people:
             return
         who, number = page.person, page.incident
+        if page.pool is not None:
+            self._comes(number, who, luck)
+            if incident.status is Status.ACKNOWLEDGED:
+                return
         if page.reason is PageReason.REMINDER and incident.owner == who:
             world.take(Note(number, "still on it", by=who))
             self._mends_soon(incident, who)
@@ -165,6 +174,11 @@ class Crowd:
                 world.take(command)
                 return
         self._takes(incident, who, luck)
+
+    def _comes(self, number: int, who: str, luck: random.Random) -> None:
+        """A reserve says whether they come: as likely not as somebody hands an incident on."""
+        stays_away = not self.is_calm and luck.random() < self._answers.reassigns
+        self._world.take(Decline(number, by=who) if stays_away else Accept(number, by=who))
 
     def _takes(self, incident: Incident, who: str, luck: random.Random) -> None:
         world, answers = self._world, self._answers
@@ -287,6 +301,8 @@ class Crowd:
                     Reassign(number, f"person:{self._anybody() or who}", by=who),
                     Note(number, "hm", by=who),
                     SetPriority(number, chance.choice(list(Priority)), by=who),
+                    Accept(number, by=who),
+                    Decline(number, by=who),
                 )
             )
         )

@@ -6,10 +6,13 @@ The seeds are fixed; OPSWATCH_NIGHTLY=1 lives thousands, OPSWATCH_SEED=N begins 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from opswatch.core.model import Priority
+from opswatch.core.plan import Level, Plan, When
 from opswatch.sim.life import ROUGH
 from opswatch.sim.run import Run, simulate
 from opswatch.sim.witness import LawBroken
@@ -51,3 +54,26 @@ def test_laws_hold_when_every_look_is_made_and_silence_counts(seed):
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + (50 if NIGHTLY else 1)))
 def test_laws_hold_over_a_long_life(seed):
     assert live(seed, START, timedelta(days=365 if NIGHTLY else 60)).steps > 500
+
+
+def with_every_rung(plan: Plan) -> Plan:
+    """Several must acknowledge, levels take turns, announce themselves and want more alerts, hours are soon full."""
+    policies = {}
+    for name, policy in plan.policies.items():
+        levels = [
+            replace(level, announce=tuple(f"channel:{one}" for one in sorted(plan.channels)))
+            if any(target.startswith("pool:") for target in level.page)
+            else replace(level, round_robin=place == 0)
+            for place, level in enumerate(policy.levels)
+        ]
+        levels.append(
+            Level(tuple(f"pool:{pool}" for pool in plan.pools), 10 * timedelta(minutes=1), When(alerts=">= 2"))
+        )
+        policies[name] = replace(policy, levels=tuple(levels), acks={Priority.P0: 2, Priority.P1: 2})
+    pools = {name: replace(pool, need=min(2, len(pool.people))) for name, pool in plan.pools.items()}
+    return replace(plan, policies=policies, pools=pools, pages_per_hour_max=3)
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + (500 if NIGHTLY else 6)))
+def test_laws_hold_with_reserves_turns_several_acknowledgements_and_mercy(seed):
+    assert simulate(with_every_rung(team()), seed, START, START + WEEKS, life=ROUGH).steps > 100
