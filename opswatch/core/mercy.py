@@ -41,7 +41,9 @@ def count(m: Moment, page: Page) -> None:
         return
     standing = m.draft.standing
     kept = {person: left for person in standing.rang if (left := _rang(standing, person, m.now))}
-    rang = (*kept.get(page.person, ()), m.now)[-max(m.plan.pages_per_hour_max, 1) :]
+    # A clock that was set back leaves instants ahead of it: they are now. In order, so that the first is the oldest.
+    rang = tuple(sorted((*(min(at, m.now) for at in kept.get(page.person, ())), m.now)))
+    rang = rang[-max(m.plan.pages_per_hour_max, 1) :]
     m.draft.standing = replace(standing, rang={**kept, page.person: rang})
 
 

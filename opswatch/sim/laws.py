@@ -251,14 +251,13 @@ def calls_end(plan: Plan, state: State) -> list[str]:
 
 def mercy_is_bounded(limit: int, pages: Iterable[Page]) -> list[str]:
     """Law 8: with this page nobody had more than `limit` pages within its hour, unless it is a new P0 (which counts
-    all the same), or takes the place of one that failed."""
+    all the same), or takes the place of one that failed. A clock that was set back makes what lies ahead of it now."""
     rang: dict[str, list[datetime]] = {}
     broken = []
     for page in pages:
         if page.test or page.reason is PageReason.DELIVERY_FAILED or page.at is None:
             continue
-        theirs = rang.setdefault(page.person, [])
-        theirs.append(page.at)
+        theirs = rang[page.person] = [*(min(at, page.at) for at in rang.get(page.person, ())), page.at]
         hour = sum(at > page.at - mercy.HOUR for at in theirs)
         if hour > limit and not mercy.is_new_p0(page):
             broken.append(f"page {page.id} is number {hour} of {page.person}'s hour, {limit} are allowed")

@@ -164,3 +164,12 @@ def test_what_is_snoozed_is_left_out_and_comes_back_by_itself():
     assert story.paged() == []
     story.passes(hours=1)
     assert story.paged() == ["ana"]
+
+
+def test_a_clock_that_is_set_back_keeps_nobodys_hour_full_for_longer_than_an_hour():
+    story = in_trouble(4)
+    story.now -= timedelta(minutes=40)
+    story.fails("c5")
+    story.passes(hours=2)
+    assert [page.bundle for page in story.pages if page.bundle] == [(4, 5)]
+    assert story.pages[-1].at - story.pages[2].at <= timedelta(hours=1)
