@@ -165,6 +165,67 @@ def priority(incident: int, priority: Priority, as_json: bool) -> int:
     return _said(SetPriority, as_json, incident=incident, priority=priority)
 
 
+@click.command("update", cls=Command, context_settings=TEXT)
+@_incident
+@click.argument("text", nargs=-1, type=click.UNPROCESSED)
+@click.option("-t", "--template", metavar="ID", help="A prepared wording; TEXT follows it.")
+@is_json
+def update(incident: int, text: tuple[str, ...], template: str | None, as_json: bool) -> int:
+    """Tell the stakeholders of INCIDENT how it stands: the policy's channels, the service's stakeholders, the reporter.
+
+    Prepared: investigating, identified, monitoring, delayed, recovered, and every [[wording]].
+
+    \b
+    opswatch update 142 the replica is being rebuilt, back by 15:00
+    opswatch update 142 --template investigating
+    """
+    from opswatch.core.events import PostUpdate
+
+    words = list(text)
+    if template is None and words and words[0].startswith("template:"):
+        template = words.pop(0).removeprefix("template:")
+    return _said(PostUpdate, as_json, incident=incident, text=" ".join(words), template=template)
+
+
+@click.command("merge", cls=Command)
+@_incident
+@click.argument("words", nargs=-1, required=True, metavar="[into] INCIDENT")
+@is_json
+def merge(incident: int, words: tuple[str, ...], as_json: bool) -> int:
+    """INCIDENT is the same as another one: its alerts move there, and whoever was paged for it is told.
+
+    \b
+    opswatch merge 142 into 140
+    """
+    from opswatch.core.events import Merge
+
+    numbers = [word.removeprefix("#") for word in words if word != "into"]
+    if len(numbers) != 1 or not numbers[0].isdecimal() or len(numbers[0]) > 9:
+        raise click.BadParameter(f"{' '.join(words)!r}: name one incident, as in: opswatch merge 142 into 140")
+    return _said(Merge, as_json, incident=incident, into=int(numbers[0]))
+
+
+@click.command("split", cls=Command)
+@_incident
+@click.argument("alerts", nargs=-1, metavar="[ALERT]...")
+@click.option("-s", "--service", type=SERVICE, metavar="ID", help="Those of this service.")
+@is_json
+def split(incident: int, alerts: tuple[str, ...], service: str | None, as_json: bool) -> int:
+    """Some ALERTs of INCIDENT become an incident of their own. Patterns are fine: 'disk-space/*'.
+
+    Whoever has the old one has the new one too, and nobody is paged; while nobody has it, the new one climbs.
+
+    \b
+    opswatch split 142 disk-space/db-1
+    opswatch split 142 --service orders
+    """
+    from opswatch.core.events import Split
+
+    if not alerts and service is None:
+        raise click.UsageError("Name the alerts that go, or --service ID. `opswatch show` lists them.")
+    return _said(Split, as_json, incident=incident, alerts=alerts, service=service)
+
+
 @click.command("open", cls=Command, context_settings=TEXT)
 @click.argument("title", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("-s", "--service", type=SERVICE, metavar="ID", help="The service it concerns.")

@@ -154,6 +154,7 @@ def _build(
         silent_close=alerts.silent_close,
         group_by=rules.group_by(tables, names, labels),
         group_window=grouping.window,
+        wordings=rules.wordings(tables, problems),
         storm_incidents=grouping.storm.incidents,
         storm_within=grouping.storm.within,
         vantage=reaching.vantage(tables, checks.values(), problems, warnings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from opswatch.core.plan import (
     Policy,
     PriorityRule,
     Route,
+    Wording,
 )
 
 DEFAULT_POLICY = "default"
@@ -278,6 +280,25 @@ def group_by(tables: Tables, names: Names, labels: frozenset[str]) -> tuple[str,
     for name, there in each(by, entry.place.at("by")):
         names.among({*GROUP_LABELS, *labels}, name, there, what="label")
     return by
+
+
+WORDING_FACTS = ("title", "service", "priority", "status", "owner")
+
+
+def wordings(tables: Tables, problems: Problems) -> dict[str, Wording]:
+    """Prepared updates. What stands in braces must be a fact that an incident has."""
+    found = {}
+    for entry in tables.all("wording", schema.Wording):
+        table = entry.value
+        for language, text in table.text.items():
+            is_split = isinstance(entry.place.value, Mapping) and isinstance(entry.place.value.get("text"), Mapping)
+            place = entry.place.at("text", language) if is_split else entry.place.at("text")
+            for name in re.findall(r"\{(\w*)\}", text):
+                if name not in WORDING_FACTS:
+                    problems.unknown(place, name, WORDING_FACTS, f"in braces one of {listed(WORDING_FACTS)}")
+        priorities = frozenset(table.priority) if table.priority is not None else None
+        found[table.id] = Wording(table.id, dict(table.text), priorities)
+    return found
 
 
 def digest(tables: Tables, names: Names, *, timezone: str) -> Digest:

@@ -72,6 +72,7 @@ class Service(Table):
     team: str | None = key(f.name, None)
     depends_on: tuple[str, ...] = key(some_of(f.text), ())
     labels: Mapping[str, str] = key(LABELS, NOTHING)
+    stakeholders: tuple[str, ...] = key(some_of(f.text), ())
 
 
 class Target(Table):
@@ -310,6 +311,17 @@ class Maintenance(Table):
     owner: str = key(f.text, example='owner = "chen"', spare="")
 
 
+def _by_language(value: Any, spot: Spot) -> Mapping[str, str]:
+    """`text = "…"` for every language, or `{ en = "…", zh = "…" }`."""
+    return map_of(LANGUAGE, f.words)(value, spot) if isinstance(value, dict) else {"en": f.words(value, spot)}
+
+
+class Wording(Table):
+    id: str = key(f.name, example='id = "investigating"')
+    text: Mapping[str, str] = key(_by_language, example='text = "We are looking into {title}."', spare=NOTHING)
+    priority: tuple[Priority, ...] | None = key(some_of(f.priority), None)
+
+
 class Storm(Table):
     """`incidents = 0`: nothing is ever folded."""
 
@@ -386,6 +398,7 @@ ARRAYS: dict[str, type[Table]] = {
     "check": Check,
     "inspection": Inspection,
     "maintenance": Maintenance,
+    "wording": Wording,
     "token": Token,
     "hook": Hook,
     "heartbeat": Heartbeat,

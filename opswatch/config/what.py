@@ -52,7 +52,10 @@ def services(tables: Tables, names: Names) -> dict[str, Service]:
     for entry in entries:
         table = entry.value
         depends_on, labels = tuple(table.depends_on), table.labels
-        found[table.id] = Service(table.id, table.name or table.id, table.tier, table.team, depends_on, labels)
+        names.check_targets(table.stakeholders, entry.place.at("stakeholders"), allow=("channel", "person", "team"))
+        found[table.id] = Service(
+            table.id, table.name or table.id, table.tier, table.team, depends_on, labels, tuple(table.stakeholders)
+        )
     return found
 
 

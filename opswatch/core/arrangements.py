@@ -57,6 +57,7 @@ def _open(m: Moment, command: Open) -> None:
         group=f"hand={m.draft.standing.incident_last + 1}",
         by=command.by,
         summary=command.text[:TEXT_MAX],
+        reporter=command.by,
     )
     incident = incidents.look_at_hold(m, incident)
     if incident.held_until is None:

@@ -121,6 +121,7 @@ class State:
         self.crit: Crit = {}
         self.on_target: dict[str, set[str]] = {}  # target → keys of its alerts
         self.incident_deadlines: Deadlines[int] = Deadlines()
+        self.clock_deadlines: Deadlines[int] = Deadlines()
         self.alert_deadlines: Deadlines[str] = Deadlines()
         self.silence_deadlines: Deadlines[int] = Deadlines()
         self.cover_deadlines: Deadlines[int] = Deadlines()
@@ -178,6 +179,7 @@ class State:
             ("cover", self.cover_deadlines),
             ("override", self.override_deadlines),
             ("incident", self.incident_deadlines),
+            ("clock", self.clock_deadlines),
             ("paper", self.paper_deadlines),
             ("risk", self.risk_deadlines),
             ("posting", self.posting_deadlines),
@@ -205,18 +207,19 @@ class State:
 
     def _put_incident(self, number: int, incident: Incident | None) -> None:
         before = self.incidents.get(number)
-        if before is not None:
-            self.groups.get(before.group, set()).discard(number)
-            if not self.groups.get(before.group):
-                self.groups.pop(before.group, None)
+        for group in _groups_of(before):
+            self.groups.get(group, set()).discard(number)
+            if not self.groups.get(group):
+                self.groups.pop(group, None)
         if (storm := _storm_of(before)) is not None:
             self.folded.get(storm, set()).discard(number)
         if (storm := _storm_of(incident)) is not None:
             self.folded.setdefault(storm, set()).add(number)
         _put(self.incidents, number, incident)
         self.incident_deadlines.set(number, incident.wake_at if incident else None)
-        if incident is not None:
-            self.groups.setdefault(incident.group, set()).add(number)
+        self.clock_deadlines.set(number, incident.clock_at if incident else None)
+        for group in _groups_of(incident):
+            self.groups.setdefault(group, set()).add(number)
 
     def _put_watch(self, key: str, watch: Watch | None) -> None:
         before = self.watches.get(key)
@@ -373,10 +376,10 @@ class Draft:
         for storm, by in ((_storm_of(self.incident(number)), -1), (_storm_of(incident), 1)):
             if storm is not None:
                 self._members[storm] = self._members.get(storm, 0) + by
-        if incident is not None:
-            self._grouped.setdefault(incident.group, set()).add(number)
-            if incident.storm is not None:
-                self._folded.setdefault(incident.storm, set()).add(number)
+        for group in _groups_of(incident):
+            self._grouped.setdefault(group, set()).add(number)
+        if incident is not None and incident.storm is not None:
+            self._folded.setdefault(incident.storm, set()).add(number)
         self.changes.incidents[number] = incident
 
     def members(self, storm: int) -> int:
@@ -434,7 +437,12 @@ class Draft:
         """Incidents kept with this grouping key, oldest first."""
         numbers = self.state.groups.get(group, set()) | self._grouped.get(group, set())
         found = (self.incident(number) for number in sorted(numbers))
-        return [incident for incident in found if incident is not None and incident.group == group]
+        return [incident for incident in found if group in _groups_of(incident) and incident is not None]
+
+
+def _groups_of(incident: Incident | None) -> tuple[str, ...]:
+    """The keys that alerts join an incident by."""
+    return () if incident is None else (incident.group, *incident.took_over)
 
 
 def _storm_of(incident: Incident | None) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from opswatch.core import arrangements, escalation, incidents, pools, storms
+from opswatch.core import arrangements, escalation, incidents, merging, pools, stakeholders, storms
 from opswatch.core.effects import Withdraw
 from opswatch.core.events import (
     Accept,
@@ -20,9 +20,11 @@ from opswatch.core.events import (
     Command,
     Decline,
     Escalate,
+    Merge,
     MovePaper,
     Note,
     Pause,
+    PostUpdate,
     Reassign,
     RemoveAbsence,
     RemoveOverride,
@@ -30,6 +32,7 @@ from opswatch.core.events import (
     Resolve,
     SetPriority,
     Snooze,
+    Split,
     Unack,
     Unpause,
     WithdrawCover,
@@ -116,7 +119,7 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
         m.refuse("not_possible_now", incident=incident.number, status=str(incident.status), allowed=names)
         return
     storm = incident.storm if incident.status is not Status.RESOLVED else None
-    leaves_storm = storm is not None and not isinstance(command, (Note, SetPriority))
+    leaves_storm = storm is not None and not isinstance(command, (Note, PostUpdate, SetPriority))
     if leaves_storm:  # Whoever says a word to one of very many deals with it on its own.
         incident = replace(incident, storm=None)
     changed = _INCIDENT[type(command)](m, incident, command)
@@ -152,6 +155,10 @@ def _said_already(m: Moment, incident: Incident, command: _OnIncident) -> bool:
             m.done("already_resolved", incident=incident.number, by=incident.resolved_by)
         case Unack() if incident.status is Status.TRIGGERED and not incident.acks:
             m.done("not_acknowledged", incident=incident.number)
+        case Merge(into=into) if incident.merged_into == into:
+            m.done("merged", incident=incident.number, into=into)
+        case Reopen() | Merge() if incident.merged_into is not None:
+            m.refuse("merged_away", incident=incident.number, into=incident.merged_into)
         case Reopen() if incident.status is not Status.RESOLVED:
             m.done("not_resolved", incident=incident.number)
         case Escalate() if _was_tapped_twice(m, incident, command.by):
@@ -217,6 +224,7 @@ def _acknowledge(m: Moment, incident: Incident, command: Acknowledge) -> Inciden
         promised_for=None,
     )
     incidents.tell(m, incident, "acknowledged")
+    stakeholders.answer(m, incident, "report_taken", command.by)
     m.done("acknowledged", incident=incident.number, title=incident.title, by=command.by)
     return incidents.restart_ack_timer(m, _came_too(m, incident, command))
 
@@ -349,6 +357,8 @@ def _reassign(m: Moment, incident: Incident, command: Reassign) -> Incident | No
         reason=PageReason.REASSIGNED,
     )
     incidents.noted(m, incident, "reassigned")
+    if command.due is not None:
+        stakeholders.answer(m, incident, "report_promised", command.by, to=command.to, until=command.due)
     incident = escalation.page_directly(m, incident, (command.to,), PageReason.REASSIGNED)
     pages_nobody = m.plan.rule(incident.priority).interrupt == "never"  # Then no ladder waits for their answer.
     return replace(incident, level_until=None if pages_nobody else m.now + wait, reachable=(), skipped=())
@@ -405,9 +415,37 @@ def _enough_now(m: Moment, incident: Incident, command: SetPriority) -> Incident
 
 
 _OnIncident = (
-    Acknowledge | Unack | Accept | Decline | Resolve | Reopen | Snooze | Escalate | Reassign | Note | SetPriority
+    Acknowledge
+    | Unack
+    | Accept
+    | Decline
+    | Resolve
+    | Reopen
+    | Snooze
+    | Escalate
+    | Reassign
+    | Note
+    | SetPriority
+    | PostUpdate
+    | Merge
+    | Split
 )
-_ON_INCIDENT = (Acknowledge, Unack, Accept, Decline, Resolve, Reopen, Snooze, Escalate, Reassign, Note, SetPriority)
+_ON_INCIDENT = (
+    Acknowledge,
+    Unack,
+    Accept,
+    Decline,
+    Resolve,
+    Reopen,
+    Snooze,
+    Escalate,
+    Reassign,
+    Note,
+    SetPriority,
+    PostUpdate,
+    Merge,
+    Split,
+)
 _INCIDENT: Mapping[type[Command], Callable[..., Incident | None]] = {
     Acknowledge: _acknowledge,
     Unack: _unack,
@@ -420,4 +458,7 @@ _INCIDENT: Mapping[type[Command], Callable[..., Incident | None]] = {
     Reassign: _reassign,
     Note: _note,
     SetPriority: _priority,
+    PostUpdate: stakeholders.post,
+    Merge: merging.merge,
+    Split: merging.split,
 }

@@ -11,6 +11,7 @@ from opswatch.core import (
     alerts,
     away,
     calendars,
+    clocks,
     commands,
     covers,
     escalation,
@@ -111,6 +112,7 @@ class Engine:
         """The earliest instant at which a Tick will find something to do. Not a scan."""
         instants = (
             state.incident_deadlines.first(),
+            state.clock_deadlines.first(),
             state.alert_deadlines.first(),
             state.silence_deadlines.first(),
             state.cover_deadlines.first(),
@@ -224,6 +226,10 @@ class Engine:
             if incident.storm is None or incident.status is Status.RESOLVED:
                 incidents.due(m, incident)
             storms.due(m, incident.number)
+        for number in state.clock_deadlines.due(m.now):
+            one = m.draft.incident(number) if tick.looks_at(f"clock {number}") else None
+            if one is not None and one.clock_at is not None and one.clock_at <= m.now:
+                clocks.strike(m, one)
         for number in state.paper_deadlines.due(m.now):
             paper = m.draft.paper(number) if tick.looks_at(f"paper {number}") else None
             if paper is not None and paper.wake_at is not None and paper.wake_at <= m.now:

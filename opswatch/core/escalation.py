@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from opswatch.core import calendars, paging, pools, reach, rings
+from opswatch.core import calendars, paging, pools, reach, rings, sla
 from opswatch.core.effects import Page, Withdraw
 from opswatch.core.events import SendFailed
 from opswatch.core.limits import parse_range
@@ -17,6 +17,7 @@ from opswatch.core.plan import Level, Plan, Policy, Route
 from opswatch.core.state import DueStep, Incident
 
 NOW = timedelta(0)
+A_SECOND = timedelta(seconds=1)
 RELOOK = timedelta(hours=24)
 KEEP_RESOLVED = timedelta(hours=24)
 ADMINS_ONLY = "admins"
@@ -498,11 +499,21 @@ def _wake_at(m: Moment, incident: Incident) -> datetime:
     return m.now + RELOOK
 
 
+def _clock_at(m: Moment, incident: Incident) -> datetime | None:
+    """When its clocks strike next. What a rise or a new plan has made late already strikes a second from now: a tick
+    does not see what it makes due itself."""
+    at = sla.next_at(m.plan, incident)
+    if at is None or at > m.now:
+        return at
+    known = incident.clock_at
+    return known if known is not None and m.now < known <= m.now + A_SECOND else m.now + A_SECOND
+
+
 def keep(m: Moment, incident: Incident) -> Incident:
     """Put the incident into the draft, with its next deadline."""
-    at = wake_at(m, incident)
-    if at != incident.wake_at:
-        incident = replace(incident, wake_at=at)
+    at, clock_at = wake_at(m, incident), _clock_at(m, incident)
+    if (at, clock_at) != (incident.wake_at, incident.clock_at):
+        incident = replace(incident, wake_at=at, clock_at=clock_at)
     if m.draft.incident(incident.number) != incident:
         m.draft.put_incident(incident.number, incident)
     return incident

@@ -89,6 +89,32 @@ class SetPriority(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Merge(Command):
+    """What `incident` has becomes `into`'s: it was one thing all along."""
+
+    incident: int
+    into: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Command):
+    """Some alerts of an incident become one of their own: those named (globs), and those of `service`."""
+
+    incident: int
+    alerts: tuple[str, ...] = ()
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostUpdate(Command):
+    """News for stakeholders: a prepared wording, words of one's own, or both."""
+
+    incident: int
+    text: str = ""
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Open(Command):
     """A person reports a fault that no check saw."""
 

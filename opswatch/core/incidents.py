@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from opswatch.core import escalation, paging, papers, pools, quiet
+from opswatch.core import escalation, paging, papers, pools, quiet, sla, stakeholders
 from opswatch.core.effects import Update
 from opswatch.core.events import (
     Accept,
@@ -17,12 +17,15 @@ from opswatch.core.events import (
     Command,
     Decline,
     Escalate,
+    Merge,
     Note,
+    PostUpdate,
     Reassign,
     Reopen,
     Resolve,
     SetPriority,
     Snooze,
+    Split,
     Unack,
 )
 from opswatch.core.held import note as note_held
@@ -45,6 +48,9 @@ TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
         Reassign: TRIGGERED,
         SetPriority: TRIGGERED,
         Note: TRIGGERED,
+        PostUpdate: TRIGGERED,
+        Merge: RESOLVED,
+        Split: TRIGGERED,
         Resolve: RESOLVED,
     },
     ACKNOWLEDGED: {
@@ -56,9 +62,12 @@ TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
         Reassign: TRIGGERED,
         SetPriority: ACKNOWLEDGED,  # A rise by somebody else breaks the acknowledgement: `raise_priority`.
         Note: ACKNOWLEDGED,
+        PostUpdate: ACKNOWLEDGED,
+        Merge: RESOLVED,
+        Split: ACKNOWLEDGED,
         Resolve: RESOLVED,
     },
-    RESOLVED: {Reopen: TRIGGERED, Note: RESOLVED},
+    RESOLVED: {Reopen: TRIGGERED, Note: RESOLVED, PostUpdate: RESOLVED},
 }
 """What a command may do in each status. What the table lacks is refused; docs and the CLI list it from here."""
 
@@ -73,7 +82,9 @@ def allowed(plan: Plan, incident: Incident) -> tuple[type[Command], ...]:
 
 def word_of(kind: type[Command]) -> str:
     """The verb of a command, as people type it."""
-    return {"SetPriority": "priority", "Acknowledge": "ack"}.get(kind.__name__, kind.__name__.lower())
+    return {"SetPriority": "priority", "Acknowledge": "ack", "PostUpdate": "update"}.get(
+        kind.__name__, kind.__name__.lower()
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -93,6 +104,7 @@ def opened(
     summary: str = "",
     storm: int | None = None,
     is_storm: bool = False,
+    reporter: str | None = None,
 ) -> Incident:
     """A new incident, its ladder not yet started; not yet kept. With `storm` it is folded into that one."""
     number = m.draft.standing.incident_last + 1
@@ -115,6 +127,7 @@ def opened(
         summary=summary,
         storm=storm,
         is_storm=is_storm,
+        reporter=reporter,
     )
     incident = replace(incident, policy=escalation.route(m, incident))
     m.record(
@@ -225,7 +238,7 @@ def leave(m: Moment, incident: Incident, key: str) -> None:
     """One of its alerts recovered. The last one resolves it: a problem that is over closes its card and pages
     nobody."""
     incident = replace(incident, alerts=_without(incident.alerts, key))
-    if incident.alerts or incident.by_hand:
+    if still_fails(m, incident) or incident.by_hand:
         escalation.keep(m, incident)
     elif incident.status is RESOLVED:
         escalation.keep(m, replace(incident, reopen_at=None))
@@ -269,6 +282,7 @@ def resolve(m: Moment, incident: Incident, *, by: str | None, text: str = "", do
         until=incident.reopen_at,
     )
     tell(m, incident, "resolved")
+    stakeholders.answer(m, incident, "report_closed", by, text=text or None)
     if incident.storm is None:  # The storm owes the paper for all of its members.
         papers.owed(m, incident)
     return incident
@@ -280,6 +294,7 @@ def reopen(m: Moment, incident: Incident, reason: PageReason, *, by: str | None,
     incident = replace(
         nobody_has_it(incident),
         pools=(),
+        rested=sla.rested(incident, m.now),
         resolved_at=None,
         resolved_by=None,
         reopen_at=None,
@@ -455,6 +470,12 @@ def tell(m: Moment, incident: Incident, event: str) -> None:
     for person in dict.fromkeys(person for person, _ in (*incident.paged, *incident.shadows)):
         _update(m, incident, person, event)
     _announce(m, incident, event)
+
+
+def write_owner(m: Moment, incident: Incident, event: str) -> None:
+    """One message to whoever has it; a team has no card of its own."""
+    if incident.owner in m.plan.people:
+        _update(m, incident, incident.owner or "", event)
 
 
 def _update(m: Moment, incident: Incident, person: str, event: str) -> None:

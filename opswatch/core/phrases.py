@@ -18,6 +18,7 @@ UNTIL = ("until", "till", "to", "到", "至")
 REASON = ("because", "reason", "comment", "原因", "因为")
 _PRIORITIES = {str(priority).lower(): priority for priority in Priority}
 _SERVICE = re.compile(r'(?:service|服务)[:=]\s*("(?:\\.|[^"\\])*"|[^\s",;、。]+)', re.IGNORECASE | re.DOTALL)
+_TEMPLATE = re.compile(r"(?:template|模板)[:=]\s*([^\s\"]+)", re.IGNORECASE)
 _EXPLICIT = re.compile(r"\s*(#|\d+\s*:)")
 _CLOSINGS = frozenset("?？!！.。")  # a text of this alone is none
 
@@ -161,6 +162,56 @@ def read_priority(sentence: Sentence, speaker: Speaker) -> Command:
 
 def say_priority(command: events.SetPriority) -> str:
     return f"{command.incident} {command.priority}"
+
+
+def read_merge(sentence: Sentence, speaker: Speaker) -> Command:
+    number = sentence.incident()
+    sentence.keyword("into", "with", "to", "到", "入", "至")
+    into = sentence.incident()
+    if into is None:  # "merge into 140", said in a thread
+        number, into = speaker.incident, number
+    if number is None or into is None:
+        raise Unclear("needs_incident")
+    return events.Merge(number, into, by=speaker.by, door=speaker.door)
+
+
+def say_merge(command: events.Merge) -> str:
+    return f"{command.incident} into {command.into}"
+
+
+def read_split(sentence: Sentence, speaker: Speaker) -> Command:
+    number = _incident(sentence, speaker)
+    alerts: list[str] = []
+    service: str | None = None
+    while not sentence.at_end:
+        if (found := sentence.take(_SERVICE)) is not None:
+            service = sentence.group(found, 1)
+        else:
+            alerts.append(sentence.value())
+    if not alerts and service is None:
+        raise Unclear("needs_alerts")
+    return events.Split(number, tuple(alerts), service, by=speaker.by, door=speaker.door)
+
+
+def say_split(command: events.Split) -> str:
+    words = [str(command.incident), *(quoted(alert, always=True) for alert in command.alerts)]
+    words += [f"service:{quoted(command.service)}"] if command.service is not None else []
+    return " ".join(words)
+
+
+def read_update(sentence: Sentence, speaker: Speaker) -> Command:
+    number, text = _incident_and_text(sentence, speaker, must_be_marked=not speaker.addressed)
+    found = _TEMPLATE.match(plain(text))
+    template = found[1] if found else None
+    text = text[found.end() :].strip() if found else text
+    if not text and template is None:
+        raise Unclear("needs_text")
+    return events.PostUpdate(number, text, template, by=speaker.by, door=speaker.door)
+
+
+def say_update(command: events.PostUpdate) -> str:
+    template = f"template:{command.template}" if command.template is not None else ""
+    return f"{command.incident}: {template} {command.text}".rstrip().replace(":  ", ": ", 1)
 
 
 def read_open(sentence: Sentence, speaker: Speaker) -> Command:

@@ -126,6 +126,7 @@ class Service:
     team: str | None = None
     depends_on: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    stakeholders: tuple[str, ...] = ()  # who gets its updates: channel:ID, person:ID, team:ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,16 @@ class PriorityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """A prepared update for stakeholders. `text` by language may hold {title}, {service}, {priority}, {status} and
+    {owner}; `priorities` are those it is for, None: all."""
+
+    id: str
+    text: Mapping[str, str]
+    priorities: frozenset[Priority] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Maintenance:
     """A planned quiet window: `cron` + `lasts`, or `start` + `end`. Checks keep running inside."""
 
@@ -333,6 +344,7 @@ class Plan:
     silent_close: timedelta = timedelta(hours=1)
     group_by: tuple[str, ...] = ("service",)
     group_window: timedelta = timedelta(minutes=30)
+    wordings: Mapping[str, Wording] = field(default_factory=dict)
     storm_incidents: int = 10  # so many new ones within `storm_within`: further ones are folded; 0: never
     storm_within: timedelta = timedelta(seconds=60)
     pages_per_hour_max: int = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from opswatch.core.model import (
     CoverStatus,
@@ -212,6 +212,14 @@ class Incident:
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     reopen_at: datetime | None = None  # resolved by hand while it fails
+    merged_into: int | None = None  # its alerts are that one's now
+    took_over: tuple[str, ...] = ()  # group keys of what was merged into it: they join it too
+    # promises (`core/sla.py`), and who waits for news
+    reporter: str | None = None  # a person who said so; a check did otherwise
+    updated_at: datetime | None = None  # stakeholders were told last
+    rested: timedelta = timedelta(0)  # resolved for so long in all: the clocks stood still
+    clocks: tuple[str, ...] = ()  # what they have said: ack, update, update_soon, resolve, resolve_soon
+    clock_at: datetime | None = None  # when they strike next
     # storms (`core/storms.py`)
     storm: int | None = None  # the storm it is folded into: that one is paged for it
     is_storm: bool = False

@@ -178,7 +178,7 @@ def look(m: Moment, storm: int | None, member: int) -> None:
     if one.storm == whole.number and one.status is not Status.RESOLVED:
         if one.priority < whole.priority:
             escalation.keep(m, _worse(m, whole, one))
-    elif m.draft.members(whole.number) == 0:
+    elif not incidents.still_fails(m, whole):
         _all_over(m, whole)
 
 
@@ -210,7 +210,7 @@ def _passed(m: Moment, storm: Incident) -> None:
     left = m.draft.members(storm.number)
     m.record("storm_passed", incident=storm.number, folded=storm.folded, left=left)
     storm = replace(storm, storm_until=None)
-    if not left:
+    if not incidents.still_fails(m, storm):
         escalation.keep(m, incidents.resolve(m, storm, by=None))
         return
     incidents.tell(m, storm, "storm_passed")

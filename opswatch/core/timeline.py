@@ -235,6 +235,13 @@ def _resolved(book: Book, entry: Entry, facts: Facts) -> None:
     line.status, line.ended_at = Status.RESOLVED, entry.at
 
 
+def _merged(book: Book, entry: Entry, facts: Facts) -> None:
+    line = book.incidents[entry.incident or 0]
+    book.incidents[_number(facts, "into")].alerts |= line.alerts
+    line.alerts = set()
+    _resolved(book, entry, facts)
+
+
 def _raised(book: Book, entry: Entry, facts: Facts) -> None:
     book.incidents[entry.incident or 0].priority = str(facts["priority"])
     if facts.get("breaks_ack"):
@@ -311,6 +318,7 @@ _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "reopened": _reopened,
     "reassigned": _reassigned,
     "resolved": _resolved,
+    "merged": _merged,
     "raised": _raised,
     "priority_set": _priority_set,
     "silence_added": lambda book, entry, facts: book.silences.add(_number(facts)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from opswatch.core import escalation, flapping, pools
+from opswatch.core import escalation, flapping, pools, sla
 from opswatch.core.model import Priority, QuietReason, Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
 from opswatch.core.storms import tallies
+from opswatch.render.wordings import update_text
 from opswatch.render.words import Reader, fill, lookup
 
 TITLE_MAX = 150  # letters: what a Slack header and most lock screens take
@@ -80,6 +81,10 @@ class Card:
             "changes": max((alert.flapped for alert in self._alerts), default=0) or None,
             "looks": flapping.RESULTS,
         } | dict(facts or {})
+        if event == "stakeholder_update":
+            known["text"] = update_text(self.reader, incident, facts or {})
+        if incident.merged_into is not None:
+            known.setdefault("to", f"#{incident.merged_into}")
         known_words = self.reader.facts(known)
         if event == "reassigned":
             known_words["by"] = self.owner()
@@ -94,6 +99,9 @@ class Card:
         if incident.status is not Status.TRIGGERED or incident.owner:
             parts = [self.reader.code(incident.status), self.owner() if not self._is_over else "", self.acks()]
             lines.append((word("page.status"), self.reader.join(part for part in parts if part)))
+        if incident.merged_into is not None:
+            lines.append((word("page.merged_into"), f"#{incident.merged_into}"))
+        lines += self._promises()
         lines += self._storm_lines()
         if incident.storm is not None and not self._is_over:
             lines.append((word("page.in_storm"), f"{word('page.storm')} #{incident.storm}"))
@@ -153,6 +161,17 @@ class Card:
         who = self.reader.join(names) or self.reader.word("word.nobody")
         words = self.reader.word(f"page.{key}", at=at, who=who, level=level, cycle=incident.cycle + 1, cycles=climbs)
         return [(self.reader.word("page.next"), words)]
+
+    def _promises(self) -> list[Line]:
+        """When stakeholders hear next, and when it is to be over."""
+        due = sla.due(self._plan, self.incident)
+        named = (("page.update_at", due.update), ("page.resolve_at", due.resolve))
+        late = self.reader.word("page.late")
+        return [
+            (self.reader.word(name), self.reader.when(at) + (f", {late}" if at <= self._at else ""))
+            for name, at in named
+            if at is not None and self.incident.status is Status.ACKNOWLEDGED
+        ]
 
     def _storm_left(self) -> int:
         """How many members of this storm are open: each alert names its own."""

@@ -104,6 +104,7 @@ def update(
         "kind": "update",
         "event": update.event,
         "person": update.person,
+        "merged_into": incident.merged_into,
     }
     return _message(
         card,
@@ -149,6 +150,7 @@ def announce(
         "kind": "announce",
         "channel": announce.channel,
         "event": announce.event,
+        "text": event,
     }
     first = announce.event == "triggered" and ref is None
     return _message(
@@ -277,6 +279,8 @@ def _actions(reader: Reader, incident: Incident) -> tuple[Action, ...]:
 
     if incident.status is Status.TRIGGERED:
         return action("acknowledge", events.Acknowledge, "primary"), action("resolve", events.Resolve)
+    if incident.merged_into is not None:
+        return ()
     if incident.status is Status.ACKNOWLEDGED:
         return (action("resolve", events.Resolve, "primary"),)
     return (action("reopen", events.Reopen),)

@@ -11,6 +11,7 @@ from opswatch.core.state import Incident
 from opswatch.render.message import Message
 from opswatch.render.messages import Link
 from opswatch.render.text import fill_template, reader_of, stamp
+from opswatch.render.wordings import update_text
 from opswatch.render.words import Reader
 
 ABOUT_SHIFTS = ("changes", "hours", "wanted", "left", "pools", "text")
@@ -39,6 +40,14 @@ HOW = {
     "cover_taken": "how_nothing",
     "cover_open": "how_open",
     "cover_expired": "how_expired",
+    "update_due": "how_update",
+    "resolve_due": "how_update",
+    "resolve_overdue": "how_update",
+    "stakeholder_update": "how_show",
+    "report_taken": "how_show",
+    "report_promised": "how_show",
+    "report_waiting": "how_show",
+    "report_closed": "how_show",
 }
 """The command that goes on with it, by event; a risk's for the others."""
 
@@ -59,6 +68,9 @@ def notice(
     known; `parts` are the lists of a hand-over, (heading, lines)."""
     reader = reader_of(plan, notice.person)
     facts = reader.facts({"title": incident.title if incident else "", **notice.facts, "incident": notice.incident})
+    if notice.event == "stakeholder_update" and incident is not None:
+        facts = {**facts, "news": update_text(reader, incident, notice.facts)}
+        facts.pop("text", None)
     title = reader.word(f"notice.{notice.event}", **facts)
     title = title[:1].upper() + title[1:]
     lines = [
@@ -98,7 +110,7 @@ def notice(
 
 def _lines(reader: Reader, notice: Notice, facts: Mapping[str, str]) -> list[tuple[str, str]]:
     """What is known, and the command that goes on with it."""
-    named = ("due", "owner", "severity", "service", "evidence", *ABOUT_SHIFTS)
+    named = ("due", "owner", "severity", "service", "evidence", "news", *ABOUT_SHIFTS)
     lines = [(reader.word(f"notice.{name}"), facts[name]) for name in named if name in facts]
     ids = {**_ids(notice), **({"by": notice.facts["by"]} if "by" in notice.facts else {})}
     return [*lines, (reader.word("notice.how"), reader.word(f"notice.{_how(notice)}", **ids))]

@@ -181,6 +181,8 @@ def buttons(words: Words, incident: Incident) -> list[Button]:
                 button("snooze_30m", f"snooze {number} 30m", "quiet"),
                 button("snooze_2h", f"snooze {number} 2h", "quiet"),
             ]
+        case Status.RESOLVED if incident.merged_into is not None:
+            return []
         case Status.RESOLVED:
             return [button("reopen", grammar.say(events.Reopen(number, by="")))]
 

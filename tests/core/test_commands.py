@@ -59,7 +59,7 @@ def test_what_the_table_lacks_is_refused_with_what_is_possible():
     story.says(Resolve(1, by="ana"))
     answer = story.says(Snooze(1, HOUR, by="ana"))
     assert isinstance(answer, Refuse)
-    assert answer.facts == {"incident": 1, "status": "resolved", "allowed": "note, reopen"}
+    assert answer.facts == {"incident": 1, "status": "resolved", "allowed": "note, reopen, update"}
 
 
 COMMANDS = [

@@ -31,6 +31,7 @@ from opswatch.core.events import (
     Decline,
     Escalate,
     ExpireSilence,
+    Merge,
     MovePaper,
     Note,
     OfferCover,
@@ -38,6 +39,7 @@ from opswatch.core.events import (
     Pause,
     Posted,
     PostedAlert,
+    PostUpdate,
     Reassign,
     RemoveAbsence,
     Reopen,
@@ -46,6 +48,7 @@ from opswatch.core.events import (
     RiskGone,
     SetPriority,
     Snooze,
+    Split,
     StartPaper,
     Unack,
     Unpause,
@@ -125,9 +128,12 @@ class OnCall(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plan = a_team()
+        self.plan = self.the_plan()
         self.story = Story(self.plan)
         self.story.starts()
+
+    def the_plan(self) -> Plan:
+        return a_team()
 
     def some_incident(self, pick: int) -> int:
         known = sorted(self.story.state.incidents)
@@ -168,7 +174,7 @@ class OnCall(RuleBasedStateMachine):
         assert laws.nobody_is_forgotten(self.story.state, self.story.now) == []
 
     @rule(
-        who=WHO, pick=st.integers(0, 9), what=st.integers(0, 10), span=SPANS, priority=st.sampled_from(list(Priority))
+        who=WHO, pick=st.integers(0, 9), what=st.integers(0, 13), span=SPANS, priority=st.sampled_from(list(Priority))
     )
     def somebody_says(self, who, pick, what, span, priority):
         number = self.some_incident(pick)
@@ -185,6 +191,9 @@ class OnCall(RuleBasedStateMachine):
                 SetPriority(number, priority, by=who),
                 Accept(number, by=who),
                 Decline(number, by=who),
+                Merge(number, self.some_incident(pick + 1), by=who),
+                Split(number, (f"*/db-{1 + pick % 2}",), by=who),
+                PostUpdate(number, "we are on it", by=who),
             ][what]
         )
 
@@ -268,6 +277,8 @@ class OnCall(RuleBasedStateMachine):
         story = self.story
         assert laws.acknowledgements_are_honoured(story.state) == []
         assert laws.every_alert_is_somebodys(story.state) == []
+        assert laws.the_folded_are_somebodys(story.state) == []
+        assert laws.storms_page_as_one(story.state, story.pending.values()) == []
         assert laws.told_is_true(story.state, story.now) == []
         assert laws.nobody_is_surprised(self.plan, story.pages) == []
         assert laws.loudness_is_honoured(story.pages) == []
@@ -300,6 +311,13 @@ class OnCall(RuleBasedStateMachine):
         assert laws.the_log_is_the_truth(story.state, story.entries) == []
 
 
+class InStorms(OnCall):
+    """The same where every failure is an incident of its own, and three of them are a storm."""
+
+    def the_plan(self) -> Plan:
+        return replace(a_team(), group_by=("check", "target"), storm_incidents=2, storm_within=4 * MINUTE)
+
+
 OnCall.TestCase.settings = settings(
     max_examples=2000 if NIGHTLY else 50,
     stateful_step_count=60 if NIGHTLY else 30,
@@ -307,3 +325,5 @@ OnCall.TestCase.settings = settings(
     derandomize=not NIGHTLY,
 )
 TestOnCall = OnCall.TestCase
+InStorms.TestCase.settings = settings(OnCall.TestCase.settings, max_examples=2000 if NIGHTLY else 20)
+TestInStorms = InStorms.TestCase

@@ -159,7 +159,7 @@ def test_another_process_acknowledges_and_the_pending_page_is_never_sent(store_u
     assert desk.refresh()
     with desk.looking() as (state, _):
         assert state.incidents[1].status is Status.ACKNOWLEDGED
-    clock.passes(hours=1)
+    clock.passes(minutes=40)
     desk.apply(Tick())
     assert [row.kind for row in mine.messages() if row.outcome is None] == ["update"]
     mine.close()

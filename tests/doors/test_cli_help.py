@@ -47,6 +47,7 @@ ASKED_FOR = {
     *(
         "explain",
         "test",
+        *("update", "merge", "split"),
         "simulate",
         "inspect",
         "page-test",

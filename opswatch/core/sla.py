@@ -1,0 +1,66 @@
+"""The clocks of an incident: taken, told of and over within what its priority promises.
+
+They run beside the ladder: a reminder to the owner before an update or the end is due, and a line on the timeline when
+a promise was broken, once each. They stand still while the incident is resolved, and go on when it reopens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opswatch.core.model import Priority, Status
+from opswatch.core.plan import Plan
+from opswatch.core.state import Incident
+
+SOON = 5
+"""A reminder comes when a fifth of the time is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When each promise is due, UTC; None where none was made, or it is kept already."""
+
+    ack: datetime | None = None
+    update: datetime | None = None
+    resolve: datetime | None = None
+
+
+def due(plan: Plan, incident: Incident) -> Due:
+    """The promises of an open incident. P3 makes none but that it ends; what a storm holds makes none of its own."""
+    if incident.status is Status.RESOLVED or incident.storm is not None:
+        return Due()
+    rule, is_p3 = plan.rule(incident.priority), incident.priority is Priority.P3
+    began = incident.opened_at + incident.rested
+    ack = began + rule.ack_within if rule.ack_within and incident.first_acked_at is None else None
+    told = max(incident.updated_at or began, began)
+    return Due(
+        ack=ack,
+        update=None if is_p3 else told + rule.update_every,
+        resolve=began + rule.resolve_within if rule.resolve_within else None,
+    )
+
+
+def next_at(plan: Plan, incident: Incident) -> datetime | None:
+    """The next instant at which a clock has something to say."""
+    return min((at for _, at in to_come(plan, incident)), default=None)
+
+
+def to_come(plan: Plan, incident: Incident) -> Iterator[tuple[str, datetime]]:
+    """(what, when) of whatever has not been said yet."""
+    promised, rule = due(plan, incident), plan.rule(incident.priority)
+    spans = {"update": rule.update_every, "resolve": rule.resolve_within}
+    for what, at in (("ack", promised.ack), ("update", promised.update), ("resolve", promised.resolve)):
+        if at is None:
+            continue
+        if what not in incident.clocks:
+            yield what, at
+        span = spans.get(what)
+        if span is not None and f"{what}_soon" not in incident.clocks:
+            yield f"{what}_soon", at - span / SOON
+
+
+def rested(incident: Incident, now: datetime) -> timedelta:
+    """How long it was resolved in all, when it reopens at `now`: the clocks stood still."""
+    return incident.rested + (now - incident.resolved_at if incident.resolved_at is not None else timedelta(0))
