@@ -144,7 +144,14 @@ def _handed(m: Moment, incident: Incident, new: Incident, command: Split) -> Non
     """Who has the old one has the new one; else it climbs, unless it is quiet."""
     if incident.status is Status.ACKNOWLEDGED:
         m.record("acknowledged", incident=new.number, by=incident.owner, door=command.door, after_s=0)
-        new = replace(new, status=Status.ACKNOWLEDGED, owner=incident.owner, acked_at=m.now, first_acked_at=m.now)
+        new = replace(
+            new,
+            status=Status.ACKNOWLEDGED,
+            owner=incident.owner,
+            acks=(incident.owner or "",),
+            acked_at=m.now,
+            first_acked_at=m.now,
+        )
         new = incidents.restart_ack_timer(m, new)
         if incident.owner != command.by:
             incidents.write_owner(m, new, "joined")
