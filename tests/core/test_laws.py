@@ -311,13 +311,6 @@ class OnCall(RuleBasedStateMachine):
         assert laws.the_log_is_the_truth(story.state, story.entries) == []
 
 
-class InStorms(OnCall):
-    """The same where every failure is an incident of its own, and three of them are a storm."""
-
-    def the_plan(self) -> Plan:
-        return replace(a_team(), group_by=("check", "target"), storm_incidents=2, storm_within=4 * MINUTE)
-
-
 OnCall.TestCase.settings = settings(
     max_examples=2000 if NIGHTLY else 50,
     stateful_step_count=60 if NIGHTLY else 30,
@@ -325,5 +318,3 @@ OnCall.TestCase.settings = settings(
     derandomize=not NIGHTLY,
 )
 TestOnCall = OnCall.TestCase
-InStorms.TestCase.settings = settings(OnCall.TestCase.settings, max_examples=2000 if NIGHTLY else 20)
-TestInStorms = InStorms.TestCase
