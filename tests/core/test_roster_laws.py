@@ -60,10 +60,10 @@ def test_the_resolver_agrees_with_the_oracle_at_every_minute(number):
     assert told(f"law:{number}") is None
 
 
-@pytest.mark.skipif(not NIGHTLY, reason="nightly: every clock change of every zone")
-@pytest.mark.parametrize("zone_name", FUZZ_ZONES)
+@pytest.mark.parametrize("zone_name", FUZZ_ZONES if NIGHTLY else ["Australia/Lord_Howe"])
 def test_a_roster_around_every_clock_change_agrees_with_the_oracle(zone_name):
-    for change in changes(zone_name):
+    """By night every change of every zone; by day one, of half an hour, so that the search itself is known to run."""
+    for change in changes(zone_name)[: None if NIGHTLY else 1]:
         one = world_around(random.Random(f"{zone_name} {change}"), zone_name, change)
         assert difference(one) is None, f"{difference(shrunk(one))}\n{shrunk(one)!r}"
 
