@@ -43,8 +43,8 @@ class Links:
 
     def __call__(self, kind: str, *, at: datetime | None = None, **what: object) -> str | None:
         """An absolute URL: `dashboard`, `rosters`, `incident` (incident=142), `inspection` (run=…), `playbook`
-        (playbook=…), `ical` (what="person:chen", number=…), or one that says `acknowledge` or `resolve` (incident=142,
-        person=…), valid for two days after `at`."""
+        (playbook=…), `ical` (what="person:chen", number=…), `heartbeat` (what="heartbeat:sync", number=…), or one that
+        says `acknowledge` or `resolve` (incident=142, person=…), valid for two days after `at`."""
         if not self._base:
             return None
         match kind:
@@ -52,6 +52,8 @@ class Links:
                 return f"{self._base}/"
             case "ical":
                 return f"{self._base}/ical/{self.feed(str(what['what']), int(str(what['number'])))}.ics"
+            case "heartbeat":
+                return f"{self._base}/heartbeat/{self.feed(str(what['what']), int(str(what['number'])))}"
             case "rosters":
                 return f"{self._base}/rosters"
             case "incident":

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opswatch.arranged import Arranged
+from opswatch.core import heartbeats
 from opswatch.core import incidents as life
+from opswatch.core.heartbeats import BeatRow
 from opswatch.core.model import Health, Status
 from opswatch.core.norms import Norm
 from opswatch.core.plan import Plan
@@ -225,6 +227,12 @@ class Views(Arranged):
                 schedule = _schedule(known.every, known.cron)
                 rows.append(_check_row(watch.check, watch.target, watch.item, watches, alerts, schedule))
         return sorted(rows, key=lambda row: (-(row.health or Health.OK).rank, row.key))
+
+    def heartbeats(self) -> list[BeatRow]:
+        """Scheduled jobs that report, in the order of the file."""
+        self._desk.refresh()
+        with self._desk.looking() as (state, engine):
+            return heartbeats.rows(engine.plan, state, self._now())
 
     # the whole
 

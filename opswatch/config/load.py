@@ -148,6 +148,7 @@ def _build(
         channels=frozenset(settings.channels),
         maintenance=rules.maintenance(tables, names, timezone=zone, labels=labels),
         calendars=calendars.named,
+        heartbeats=rules.heartbeats(tables, names, timezone=zone),
         digest=rules.digest(tables, names, timezone=zone),
         reopen_after=alerts.reopen_after,
         resolve_timeout=alerts.resolve_timeout,

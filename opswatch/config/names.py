@@ -12,7 +12,7 @@ from opswatch.config.tables import Tables
 
 ROSTER_VARIANTS = ("next", "previous")
 TARGET_FORMS = "roster:ID, roster:ID/next, roster:ID/previous, person:ID, team:ID, pool:ID or channel:ID"
-_TABLE_OF = {"roster": "roster", "person": "person", "pool": "pool", "channel": "channel"}
+_TABLE_OF = {"roster": "roster", "person": "person", "pool": "pool", "channel": "channel", "heartbeat": "heartbeat"}
 
 
 @dataclass

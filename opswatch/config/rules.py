@@ -18,6 +18,7 @@ from opswatch.core.plan import (
     BUILT_IN_PRIORITIES,
     ClassifyRule,
     Digest,
+    Heartbeat,
     Level,
     Maintenance,
     Person,
@@ -238,6 +239,33 @@ def _maintenance(entry: Entry[schema.Maintenance], names: Names, timezone: str, 
         names.check("person", table.owner, place.at("owner"))
     match = _label_match(table.match, place.at("match"), names, labels)
     return Maintenance(table.id, match, table.reason, table.owner, zone, table.cron, table.lasts, start, end)
+
+
+def heartbeats(tables: Tables, names: Names, *, timezone: str) -> dict[str, Heartbeat]:
+    """Scheduled jobs that report, in the order of the file."""
+    return {entry.value.id: _heartbeat(entry, names, timezone) for entry in tables.all("heartbeat", schema.Heartbeat)}
+
+
+def _heartbeat(entry: Entry[schema.Heartbeat], names: Names, timezone: str) -> Heartbeat:
+    table, place, problems = entry.value, entry.place, names.problems
+    if (table.cron is None) is (table.every is None) and not table.spoilt:
+        problems.add(place, 'either `cron = "0 2 * * *"` or `every = "15m"`: when the job runs', seen="")
+    if table.service is not None:
+        names.check("service", table.service, place.at("service"))
+    if table.every is not None and table.early >= table.every:
+        problems.add(place.at("early"), "shorter than `every`: else each sign would count for the next run too")
+    return Heartbeat(
+        id=table.id,
+        every=table.every,
+        cron=table.cron,
+        timezone=table.timezone or timezone,
+        grace=table.grace,
+        early=table.early,
+        lasts_max=table.lasts_max,
+        service=table.service,
+        labels=table.labels,
+        playbook=table.playbook,
+    )
 
 
 def _label_match(match: Mapping[str, Any], place: Place, names: Names, labels: frozenset[str]) -> dict[str, str]:

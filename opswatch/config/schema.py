@@ -382,7 +382,11 @@ class Heartbeat(Table):
     every: timedelta | None = key(f.span, None)
     timezone: str | None = key(f.zone, None)
     grace: timedelta = key(f.span, 30 * MINUTE)
+    early: timedelta = key(f.span, 5 * MINUTE)
+    lasts_max: timedelta | None = key(f.span, None)
     service: str | None = key(f.text, None)
+    labels: Mapping[str, str] = key(LABELS, NOTHING)
+    playbook: str | None = key(f.words, None)
 
 
 ARRAYS: dict[str, type[Table]] = {
@@ -416,4 +420,4 @@ TABLES: dict[str, type[Table]] = {
 }
 """`[priority.P0]` … stand apart: a table of tables."""
 NAMED = frozenset(name for name, table in ARRAYS.items() if "id" in table.KEYS)
-NOT_YET_ACTED_ON = ("hook", "heartbeat")
+NOT_YET_ACTED_ON = ("hook",)

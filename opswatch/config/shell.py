@@ -77,7 +77,7 @@ def web(tables: Tables, names: Names, base_dir: Path, problems: Problems) -> Web
         _check_tls(table, place, base_dir, problems)
         for feed in table.ical:
             if feed != "all":
-                names.check_target(feed, place.at("ical", feed), allow=("person", "roster", "team"))
+                names.check_target(feed, place.at("ical", feed), allow=("person", "roster", "team", "heartbeat"))
     return WebSettings(
         host=host,
         port=port or 0,

@@ -12,6 +12,7 @@ from opswatch.core.model import Health, QuietReason, Status
 from opswatch.core.state import (
     Absence,
     Alert,
+    Beat,
     Cover,
     Incident,
     Override,
@@ -48,6 +49,7 @@ class Changes:
     papers: dict[int, Paper | None] = field(default_factory=dict)  # by the incident they are about
     watches: dict[str, Watch | None] = field(default_factory=dict)
     postings: dict[str, Posting | None] = field(default_factory=dict)
+    beats: dict[str, Beat | None] = field(default_factory=dict)
     standing: Standing | None = None
     started_at: datetime | None = None  # of this node; not kept in the store
     fresh_until: datetime | None = None  # when to look for checks that fell silent; not kept in the store
@@ -55,7 +57,7 @@ class Changes:
     @property
     def behind_head(self) -> bool:
         """Whether something must be committed now; watches and postings alone may wait for their batch."""
-        arranged = self.silences, self.overrides, self.absences, self.covers
+        arranged = self.silences, self.overrides, self.absences, self.covers, self.beats
         return any((self.alerts, self.incidents, *arranged, self.risks, self.papers, self.standing))
 
 
@@ -110,6 +112,7 @@ class State:
         self.papers: dict[int, Paper] = {}
         self.watches: dict[str, Watch] = {}
         self.postings: dict[str, Posting] = {}
+        self.beats: dict[str, Beat] = {}
         self.standing = Standing()
         self.started_at: datetime | None = None
         self.fresh_until: datetime | None = None
@@ -127,6 +130,7 @@ class State:
         self.cover_deadlines: Deadlines[int] = Deadlines()
         self.override_deadlines: Deadlines[int] = Deadlines()
         self.absence_deadlines: Deadlines[int] = Deadlines()
+        self.beat_deadlines: Deadlines[str] = Deadlines()
         self.risk_deadlines: Deadlines[int] = Deadlines()
         self.paper_deadlines: Deadlines[int] = Deadlines()
         self.posting_deadlines: Deadlines[str] = Deadlines()
@@ -149,6 +153,9 @@ class State:
         for cover_id, cover in changes.covers.items():
             _put(self.covers, cover_id, cover)
             self.cover_deadlines.set(cover_id, cover.wake_at if cover else None)
+        for beat_id, beat in changes.beats.items():
+            _put(self.beats, beat_id, beat)
+            self.beat_deadlines.set(beat_id, beat.wake_at if beat else None)
         for risk_id, risk in changes.risks.items():
             _put(self.risks, risk_id, risk)
             self.risk_deadlines.set(risk_id, risk.wake_at if risk else None)
@@ -183,6 +190,7 @@ class State:
             ("paper", self.paper_deadlines),
             ("risk", self.risk_deadlines),
             ("posting", self.posting_deadlines),
+            ("heartbeat", self.beat_deadlines),
         )
         return [f"{kind} {key}" for kind, of_kind in deadlines for key in of_kind.due(now)]
 
@@ -423,6 +431,14 @@ class Draft:
 
     def absences(self) -> Iterator[Absence]:
         yield from _overlaid(self.state.absences, self.changes.absences)
+
+    def beat(self, heartbeat: str) -> Beat | None:
+        if heartbeat in self.changes.beats:
+            return self.changes.beats[heartbeat]
+        return self.state.beats.get(heartbeat)
+
+    def beats(self) -> Iterator[Beat]:
+        yield from _overlaid(self.state.beats, self.changes.beats)
 
     def covers(self) -> Iterator[Cover]:
         yield from _overlaid(self.state.covers, self.changes.covers)

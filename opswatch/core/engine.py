@@ -18,6 +18,7 @@ from opswatch.core import (
     external,
     forewarning,
     freshness,
+    heartbeats,
     held,
     incidents,
     mercy,
@@ -44,6 +45,7 @@ from opswatch.core.events import (
     MessageSent,
     NodeStarted,
     Observed,
+    Pinged,
     PlanReloaded,
     Posted,
     ReceiptLost,
@@ -121,6 +123,7 @@ class Engine:
             state.paper_deadlines.first(),
             state.risk_deadlines.first(),
             state.posting_deadlines.first(),
+            state.beat_deadlines.first(),
             state.fresh_until,
             min((held.until for held in state.standing.held.values()), default=None),
             shift_life.due_at(state.standing.shifts_at, state.standing.takeovers),
@@ -136,6 +139,8 @@ class Engine:
         match event:
             case Observed():
                 self._observed(m, event)
+            case Pinged():
+                heartbeats.pinged(m, event)
             case Posted():
                 external.posted(m, event)
             case Inspected():
@@ -158,6 +163,7 @@ class Engine:
                 m.draft.changes.fresh_until = m.now
                 m.record("node_started", node=event.node, down_since=event.down_since)
                 shift_life.moved(m)
+                heartbeats.follow_plan(m)
             case StoreReturned():
                 m.draft.changes.started_at = m.now
                 m.draft.changes.fresh_until = m.now
@@ -215,6 +221,10 @@ class Engine:
             posting = m.draft.posting(key) if tick.looks_at(f"posting {key}") else None
             if posting is not None and posting.wake_at is not None and posting.wake_at <= m.now:
                 external.due(m, posting)
+        for name in state.beat_deadlines.due(m.now):
+            beat = m.draft.beat(name) if tick.looks_at(f"heartbeat {name}") else None
+            if beat is not None and beat.wake_at is not None and beat.wake_at <= m.now:
+                heartbeats.due(m, beat)
         for key in state.alert_deadlines.due(m.now):
             alert = m.draft.alert(key) if tick.looks_at(f"alert {key}") else None
             if alert is not None and alert.wake_at is not None and alert.wake_at <= m.now:
@@ -260,6 +270,7 @@ class Engine:
         silences.quiet_ended(m)
         covers.follow_plan(m)
         shift_life.moved(m)
+        heartbeats.follow_plan(m)
         papers.follow_plan(m)
         risks.follow_plan(m)
         if m.draft.started_at is not None:

@@ -364,6 +364,19 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinged:
+    """A heartbeat reported, received at `at` (UTC). `kind`: success | start | fail | log. `run` tells runs that overlap
+    from each other; `text` is the end of its output."""
+
+    heartbeat: str
+    kind: str
+    at: datetime
+    exit_code: int | None = None
+    run: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """A run of an inspection is over and its report is kept. `counts` are lines by health, `changes` those that are
     new, worse, better or gone. `by` asked for it; None: it was due at `due_at`. `deliver` are `channel:ID`."""
@@ -568,6 +581,7 @@ Event = (
     Command
     | Observed
     | Posted
+    | Pinged
     | Inspected
     | Tick
     | NodeStarted

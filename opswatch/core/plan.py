@@ -292,6 +292,23 @@ class Maintenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A scheduled job that reports: `every` xor `cron`. `grace` is how late its success may be, and, without
+    `lasts_max`, how long a run may take; a sign up to `early` before its time counts for it."""
+
+    id: str
+    every: timedelta | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    grace: timedelta = timedelta(minutes=30)
+    early: timedelta = timedelta(minutes=5)
+    lasts_max: timedelta | None = None
+    service: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    playbook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     cron: str = "0 9 * * *"
     timezone: str = "UTC"
@@ -338,6 +355,7 @@ class Plan:
     channels: frozenset[str] = frozenset()
     maintenance: tuple[Maintenance, ...] = ()
     calendars: Mapping[str, DayCalendar] = field(default_factory=dict)
+    heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)
     digest: Digest = Digest()
     reopen_after: timedelta = timedelta(minutes=10)
     resolve_timeout: timedelta = timedelta(minutes=5)  # of alerts of others that name no end

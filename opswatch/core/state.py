@@ -403,6 +403,25 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """What is known of a heartbeat: its last signs, the runs that are not over, and when it is late."""
+
+    id: str
+    since: datetime  # it is waited for since
+    due_at: datetime  # without a success by then it is late
+    pinged_at: datetime | None = None
+    success_at: datetime | None = None
+    failed_at: datetime | None = None
+    started_at: datetime | None = None
+    exit_code: int | None = None
+    took_s: float | None = None  # the last run that said when it began
+    runs: Mapping[str, datetime] = field(default_factory=dict)  # run → when it began
+    tail: tuple[str, ...] = ()  # of its output
+    episode: int = 0
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Takeover:
     """A hand-over that the next people have not accepted yet."""
 

@@ -130,6 +130,20 @@ SET document = excluded.document, left_at = NULL, changed_at_head = excluded.cha
 -- cover_leave: over a while ago
 UPDATE covers SET left_at = :now, changed_at_head = :version WHERE id = :id
 
+-- beats_kept: for a first load
+SELECT id, document, left_at FROM beats WHERE left_at IS NULL ORDER BY id
+
+-- beats_changed: for every later load
+SELECT id, document, left_at FROM beats WHERE changed_at_head > :seen ORDER BY id
+
+-- beat_save: new or changed
+INSERT INTO beats (id, document, left_at, changed_at_head) VALUES (:id, :document, NULL, :version)
+ON CONFLICT (id) DO UPDATE
+SET document = excluded.document, left_at = NULL, changed_at_head = excluded.changed_at_head
+
+-- beat_leave: nobody waits for it any more
+UPDATE beats SET left_at = :now, changed_at_head = :version WHERE id = :id
+
 -- risks_kept: for a first load
 SELECT id, document, left_at FROM risks WHERE left_at IS NULL ORDER BY id
 

@@ -104,7 +104,7 @@ def _forget_ends(now: datetime, kept: Kept, session: Session) -> int:
     ended, settled = to_us(now - ENDS_KEPT), to_us(now - SETTLED_KEPT)
     history = to_us(now - max(kept.timeline, ENDS_KEPT))
     session.run("head_touch")
-    over = ("prune_alerts", "prune_silences", "prune_watches", "prune_postings")
+    over = ("prune_alerts", "prune_silences", "prune_watches", "prune_postings", "prune_beats")
     ends = sum(session.run(query, before=ended, limit=BATCH) for query in over)
     long_over = ("prune_incidents", "prune_overrides", "prune_absences", "prune_covers")
     ends += sum(session.run(query, before=history, limit=BATCH) for query in long_over)

@@ -12,6 +12,7 @@ from opswatch.core.effects import Entry
 from opswatch.core.state import (
     Absence,
     Alert,
+    Beat,
     Cover,
     Incident,
     Override,
@@ -55,6 +56,7 @@ SILENCES = _Kind("silence", "silences", Silence)
 OVERRIDES = _Kind("override", "overrides", Override)
 ABSENCES = _Kind("absence", "absences", Absence)
 COVERS = _Kind("cover", "covers", Cover)
+BEATS = _Kind("beat", "beats", Beat)
 RISKS = _Kind("risk", "risks", Risk)
 PAPERS = _Kind("paper", "papers", Paper)
 WATCHES = _Kind("watch", "watches", Watch)
@@ -70,6 +72,7 @@ def write(session: Session, changes: Changes, version: int, writer: str, now: da
     _write(session, OVERRIDES, changes.overrides, stamp)
     _write(session, ABSENCES, changes.absences, stamp)
     _write(session, COVERS, changes.covers, stamp)
+    _write(session, BEATS, changes.beats, stamp)
     _write(session, RISKS, changes.risks, stamp)
     _write(session, PAPERS, changes.papers, stamp)
     beside: dict[str, object] = {**stamp, "writer": writer}
@@ -99,6 +102,7 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.overrides = _everything(session, OVERRIDES, int, state.overrides)
         changes.absences = _everything(session, ABSENCES, int, state.absences)
         changes.covers = _everything(session, COVERS, int, state.covers)
+        changes.beats = _everything(session, BEATS, from_column, state.beats)
         changes.risks = _everything(session, RISKS, int, state.risks)
         changes.papers = _everything(session, PAPERS, int, state.papers)
     else:
@@ -108,6 +112,7 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.overrides = _since(session, OVERRIDES, int, seen=seen)
         changes.absences = _since(session, ABSENCES, int, seen=seen)
         changes.covers = _since(session, COVERS, int, seen=seen)
+        changes.beats = _since(session, BEATS, from_column, seen=seen)
         changes.risks = _since(session, RISKS, int, seen=seen)
         changes.papers = _since(session, PAPERS, int, seen=seen)
     if seen < 0:

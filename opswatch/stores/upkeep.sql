@@ -38,6 +38,9 @@ DELETE FROM absences WHERE id IN (SELECT id FROM absences WHERE left_at < :befor
 -- prune_covers: likewise
 DELETE FROM covers WHERE id IN (SELECT id FROM covers WHERE left_at < :before ORDER BY id LIMIT :limit)
 
+-- prune_beats: nobody waited for it any more
+DELETE FROM beats WHERE id IN (SELECT id FROM beats WHERE left_at < :before ORDER BY id LIMIT :limit)
+
 -- prune_nodes: not seen for long: a container's name comes once
 DELETE FROM nodes WHERE seen_at < :before
 

@@ -19,6 +19,7 @@ from opswatch.web.api import add_api
 from opswatch.web.auth import READ, Refused
 from opswatch.web.door import Door, static
 from opswatch.web.guard import Guard
+from opswatch.web.heartbeats import add_heartbeats
 from opswatch.web.history import add_history
 from opswatch.web.ical import add_ical
 from opswatch.web.ingest import Ingest
@@ -40,6 +41,7 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_history(app, door)
     add_links(app, door)
     add_ical(app, door)
+    add_heartbeats(app, door)
     add_troubles(app, door)
     return Ingest(Guard(app, door.client, monotonic_s=monotonic_s), door, monotonic_s=monotonic_s)
 

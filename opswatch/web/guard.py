@@ -18,10 +18,12 @@ log = logs.get("web")
 BODY_MAX = 64 * 1024
 BODY_TIMEOUT_S = 10.0
 AT_ONCE_MAX = 24  # requests being answered; the rest of the pool of threads is for who asks whether we live
-SIGNED = ("/ack/", "/ical/")  # addresses that are themselves a key: neither logged nor handed on
+SIGNED = ("/ack/", "/ical/", "/heartbeat/")  # addresses that are themselves a key: neither logged nor handed on
+REPORTS = ("/heartbeat/",)  # where machines say what they saw
 FOR_MACHINES = ("/healthz", "/readyz", "/metrics")
 ALLOWANCES: Mapping[str, Allowance] = {
     "machine": Allowance(burst=60, per_s=10),
+    "report": Allowance(burst=600, per_s=100),
     "look": Allowance(burst=120, per_s=20),  # a whole team may sit behind one address
     "say": Allowance(burst=30, per_s=1),
     "stranger": Allowance(burst=20, per_s=0.5),  # what was refused for who they are: guessing ends here
@@ -62,7 +64,8 @@ class Guard:
         client = self._client(scope)
         answer = _Answer(scope, send)
         if wait_s := self._wait_s(scope, client):
-            await answer.refuse(429, "Too many requests: please wait a moment.", wait_s)
+            # Never 429 where machines report: those that take it for an answer do not come again.
+            await answer.refuse(503 if _reports(scope) else 429, "Too many requests: please wait a moment.", wait_s)
             return
         body = await _body(scope, receive)
         if isinstance(body, int):
@@ -82,11 +85,16 @@ class Guard:
             log.info("request refused", client=client.address, path=_no_token(scope["path"]), status=answer.status)
 
     def _wait_s(self, scope: Scope, client: Client) -> float:
-        kind = "machine" if scope["path"] in FOR_MACHINES else "look" if scope["method"] in ("GET", "HEAD") else "say"
+        kind = "look" if scope["method"] in ("GET", "HEAD") else "say"
+        kind = "report" if _reports(scope) else "machine" if scope["path"] in FOR_MACHINES else kind
         wait_s = self._buckets[kind].wait_s(client.key)
         if wait_s or not _shows_a_secret(scope):
             return wait_s
         return self._buckets["stranger"].wait_s(client.key, cost=0)
+
+
+def _reports(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(REPORTS)
 
 
 class _Answer:

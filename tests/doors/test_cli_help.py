@@ -41,6 +41,7 @@ ASKED_FOR = {
         "override",
         "silence",
         "maintenance",
+        "heartbeat",
         "pause",
         "checks",
     ),

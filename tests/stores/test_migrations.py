@@ -90,7 +90,19 @@ def test_every_query_is_asked_somewhere_and_every_question_has_a_query():
     files = ("queries", "upkeep", "tables", "sqlite", "postgres")
     known = {name for file in files for name in named.queries(f"{file}.sql")}
     text = "\n".join(path.read_text(encoding="utf-8") for path in STORES.glob("*.py"))
-    kinds = {"alert", "incident", "silence", "override", "absence", "cover", "risk", "paper", "watch", "posting"}
+    kinds = {
+        "alert",
+        "incident",
+        "silence",
+        "override",
+        "absence",
+        "cover",
+        "beat",
+        "risk",
+        "paper",
+        "watch",
+        "posting",
+    }
     made = {f"{kind}_{verb}" for kind in kinds for verb in ("save", "leave")}
     made |= {
         f"{kind}_{verb}"

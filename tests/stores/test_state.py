@@ -108,13 +108,14 @@ def test_what_leaves_the_state_leaves_it_everywhere_and_incidents_stay_on_record
         overrides={1: None},
         absences={1: None},
         covers={1: None},
+        beats={"nightly backup": None},
         risks={1: None},
         papers={1: None},
         watches=dict.fromkeys(state.watches),
     )
     commit(store, state, leaving)
     other.load(follower)
-    assert whole(follower) == whole(state) == (*[{}] * 9, everything().standing)
+    assert whole(follower) == whole(state) == (*[{}] * 10, everything().standing)
     assert whole(loaded(open_again := store)) == whole(state)
     assert open_again.incident(1) == over
     assert open_again.incidents() == []

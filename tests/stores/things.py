@@ -22,6 +22,7 @@ from opswatch.core.model import (
 from opswatch.core.state import (
     Absence,
     Alert,
+    Beat,
     Cover,
     DueStep,
     Incident,
@@ -164,6 +165,11 @@ def watch(target: str = "db-main", **changed: object) -> Watch:
     return Watch(**(whole | changed))  # type: ignore[arg-type]  # a test's shorthand
 
 
+def beat() -> Beat:
+    runs = {"run 1": NOW}
+    return Beat("nightly backup", since=NOW, due_at=NOW, exit_code=3, took_s=1.5, runs=runs, tail=("no space",))
+
+
 def everything() -> Changes:
     """One of each, and one with a name that no column could hold as it is."""
     odd = alert(item="/mnt/\udcff\x00'\"%s :x")
@@ -174,6 +180,7 @@ def everything() -> Changes:
         overrides={1: override()},
         absences={1: absence()},
         covers={1: cover()},
+        beats={"nightly backup": beat()},
         risks={1: risk()},
         papers={1: paper()},
         watches={watch().key: watch()},
@@ -209,5 +216,5 @@ def note(text: str, number: int | None = 1, kind: str = "noted") -> Record:
 
 def whole(state: State) -> tuple[object, ...]:
     """All that a state holds, to compare two of them."""
-    arranged = state.silences, state.overrides, state.absences, state.covers
+    arranged = state.silences, state.overrides, state.absences, state.covers, state.beats
     return state.alerts, state.incidents, *arranged, state.risks, state.papers, state.watches, state.standing
