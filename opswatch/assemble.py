@@ -143,7 +143,8 @@ def _opened(loaded: Loaded, is_daemon: bool, now: Callable[[], datetime]) -> Off
             f"the store is older than this opswatch (it lacks {', '.join(missing)}): restart the daemon, "
             "or run opswatch db migrate"
         )
-    desk = Desk(store, Engine(loaded.plan, linear_fullmatch()), now)
+    monotonic = clock.monotonic_s if now is clock.now else None
+    desk = Desk(store, Engine(loaded.plan, linear_fullmatch()), now, monotonic)
     links = Links(settings.public_url, key_of(settings.data_dir))
     return Office(loaded, store, desk, Views(desk, store, now), links, now, Inbox(store, loaded.plan.node, now))
 

@@ -26,13 +26,14 @@ from opswatch.core.effects import (
     Withdraw,
 )
 from opswatch.core.engine import Decision, Engine
-from opswatch.core.events import AbsencesImported, Command, Event, Observed, StoreReturned
+from opswatch.core.events import AbsencesImported, ClockJumped, Command, Event, Observed, StoreReturned
 from opswatch.core.state import Posting, Watch
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.stores import Store
 
 ATTEMPTS_MAX = 20
 RACES_MAX = 2
+JUMP = timedelta(seconds=2)  # less is a clock that is being slewed, or a thread that had to wait between two readings
 FLUSHED_AT_ONCE = 200  # a few milliseconds each: nobody decides meanwhile
 TO_BE_WRITTEN = (Record, Page, Update, Notice, Announce, Withdraw, Settle, Postpone)
 """Effects that must be committed even where no state follows from them."""
@@ -41,13 +42,20 @@ TO_BE_WRITTEN = (Record, Page, Update, Notice, Announce, Withdraw, Settle, Postp
 class Desk:
     """Decides on fresh state and commits; a lost swap means deciding again. Safe to call from any thread.
 
-    `now` gives this instant. Healthy looks commit nothing: what checks remember is saved by `flush`.
+    `now` gives this instant; with `monotonic`, seconds that no clock change moves, a clock that was set is noticed.
+    Healthy looks commit nothing: what checks remember is saved by `flush`.
     """
 
-    def __init__(self, store: Store, engine: Engine, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self._store = store
         self._engine = engine
-        self._now = now
+        self._now, self._monotonic = now, monotonic
         self._state = State()
         self._unsaved: dict[str, Watch | None] = {}
         self._unsaved_postings: dict[str, Posting | None] = {}
@@ -58,6 +66,8 @@ class Desk:
         self.on_unstored: Callable[[Decision, StoreUnavailable], None] | None = None  # decided, and not stored: why
         self._has_loaded = False
         self._lost_since: datetime | None = None  # the store could not be used
+        self._clocks: tuple[datetime, float] | None = None  # both, at the last decision
+        self._jumped = timedelta(0)  # what one moved more than the other, and is still to be decided on
 
     @property
     def engine(self) -> Engine:
@@ -118,7 +128,7 @@ class Desk:
         """Decide once; whether anything had to be committed."""
         now = self._now()
         lost = self._look_into_store(events)
-        returned = self._has_returned() if lost is None else ()
+        returned = (*self._clock_jumped(now), *self._has_returned()) if lost is None else ()
         decision = self._engine.decide(self._state, (*returned, *events), now)
         effects = decision.effects
         if not decision.changes.behind_head and not any(isinstance(effect, TO_BE_WRITTEN) for effect in effects):
@@ -133,7 +143,7 @@ class Desk:
             if self.on_unstored is not None:
                 self.on_unstored(decision, trouble)
             raise
-        self._lost_since = None
+        self._lost_since, self._jumped = None, timedelta(0)
         metrics.commit_seconds.observe(time.perf_counter() - began)
         metrics.commits_total.inc()
         return replace(decision, answers=decision.answers[len(returned) :]), True
@@ -158,6 +168,16 @@ class Desk:
         if self._lost_since is None:
             return ()
         return (StoreReturned(self._engine.plan.node, self._lost_since),)
+
+    def _clock_jumped(self, now: datetime) -> tuple[Event, ...]:
+        """A clock that was set, or a host that slept, is said before anything is judged by how old it is."""
+        if self._monotonic is None:
+            return ()
+        before, self._clocks = self._clocks, (now, self._monotonic())
+        if before is not None:
+            jump = now - before[0] - timedelta(seconds=self._clocks[1] - before[1])
+            self._jumped += jump if abs(jump) >= JUMP else timedelta(0)
+        return (ClockJumped(self._engine.plan.node, self._jumped),) if self._jumped else ()
 
     def _keep(self, changes: Changes, *, saved: bool = False) -> None:
         self._state.apply(changes)

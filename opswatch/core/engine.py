@@ -21,6 +21,7 @@ from opswatch.core import (
     heartbeats,
     held,
     incidents,
+    jumps,
     mercy,
     papers,
     risks,
@@ -171,10 +172,7 @@ class Engine:
             case AnchorsAsked():
                 waking.anchors_were_asked(m, event)
             case ClockJumped():
-                m.draft.changes.started_at = m.now
-                m.draft.changes.fresh_until = m.now
-                by_s = round(event.by.total_seconds())
-                m.record("clock_jumped", node=event.node, by_s=abs(by_s), back=by_s < 0 or None)
+                jumps.jumped(m, event)
             case PlanReloaded():
                 self._reloaded(m)
             case RiskFound():

@@ -17,6 +17,8 @@ RING = (1 << TRANSITIONS) - 1
 WEIGHTS = tuple(95 - 2 * place for place in range(TRANSITIONS))  # by bit, the newest first
 WHOLE = sum(WEIGHTS)
 START_PCT, STOP_PCT = 30, 20
+APART_MAX = timedelta(hours=1)
+"""Results further apart than this are no flapping: what is looked at once a day may page each time it fails."""
 
 TOLD_AGAIN = timedelta(minutes=15)  # after the first message, then twice as long each time
 TOLD_AGAIN_MAX = timedelta(hours=24)

@@ -98,6 +98,8 @@ def count(
     if cut_off is not None and confirmed is not Health.OK:
         confirmed, reason, sentence = Health.UNKNOWN, cut_off[0], f"{cut_off[1]}: {seen.sentence}"
     ring, flaps = watch.changes, watch.flapping
+    if ring and watch.seen_at is not None and verdict.at - watch.seen_at > flapping.APART_MAX:
+        ring, flaps = 0, False
     # While confirming, and while something else explains it, there is no result of its own to remember.
     if not (confirmed is Health.OK and bad) and reason not in quiet.EXPLAINED and watch.reason not in quiet.EXPLAINED:
         ring = flapping.shifted(ring, confirmed is not watch.confirmed)

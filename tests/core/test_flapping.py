@@ -173,3 +173,14 @@ def test_items_flap_each_for_itself():
         story.apply(Observed("db", "db-1", Verdict(story.now, "disks", failures=also)))
     assert story.state.watches["db/db-1/root"].flapping
     assert not story.state.watches["db/db-1/home"].flapping
+
+
+def test_what_is_looked_at_once_a_day_does_not_flap():
+    story = Story(two_levels())
+    for _ in range(10):
+        story.fails("db")
+        story.passes(minutes=10)
+        story.recovers("db")
+        story.passes(days=1)
+    assert not story.state.watches["db/db-1"].flapping
+    assert story.kinds().count("triggered") == 10

@@ -248,3 +248,47 @@ def test_the_bells_ring_for_whoever_waits_for_a_move(store, clock):
     fails(desk, clock)
     waiter.join(30)
     assert woken.is_set()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A clock that is set
+
+
+def on_two_clocks(store: Store, clock: Clock) -> tuple[Desk, list[float]]:
+    ticks = [0.0]
+    desk = Desk(store, Engine(two_levels()), clock, lambda: ticks[0])
+    desk.apply(NodeStarted("here"))
+    return desk, ticks
+
+
+def jumps(store: Store) -> list[tuple[object, object]]:
+    return [
+        (one.entry.facts["by_s"], one.entry.facts.get("back"))
+        for one in store.timeline()
+        if one.entry.kind == "clock_jumped"
+    ]
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_is_on_the_timeline_before_anything_is_judged_by_it(store, clock, hours):
+    desk, ticks = on_two_clocks(store, clock)
+    clock.passes(seconds=30)
+    ticks[0] += 30
+    desk.apply(Tick())
+    assert jumps(store) == []
+    clock.passes(hours=hours, seconds=1)
+    ticks[0] += 1
+    desk.apply(Tick())
+    desk.apply(Tick())
+    assert jumps(store) == [(3600, True if hours < 0 else None)]
+
+
+def test_a_jump_that_could_not_be_stored_is_said_later(store, clock, monkeypatch):
+    desk, _ = on_two_clocks(store, clock)
+    clock.passes(hours=1)
+    with monkeypatch.context() as away:
+        away.setattr(store, "commit", lambda *_: (_ for _ in ()).throw(StoreUnavailable("away")))
+        with pytest.raises(StoreUnavailable):
+            desk.apply(Tick())
+    desk.apply(Tick())
+    assert jumps(store) == [(3600, None)]
