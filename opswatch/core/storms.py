@@ -129,6 +129,8 @@ def _title(m: Moment) -> str:
 
 def _fold(m: Moment, storm: Incident, member: Incident) -> None:
     folded = storm.folded + 1
+    if storm.service is not None and storm.service != member.service:
+        m.record("storm_widened", incident=storm.number, before=storm.service)
     storm = replace(
         storm,
         folded=folded,

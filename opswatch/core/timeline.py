@@ -168,6 +168,10 @@ def _folded(book: Book, entry: Entry, facts: Facts) -> None:
     book.incidents[entry.incident or 0].storm = _storm(facts) if entry.kind == "folded" else None
 
 
+def _widened(book: Book, entry: Entry, facts: Facts) -> None:
+    book.incidents[entry.incident or 0].service = None
+
+
 def _joined(book: Book, entry: Entry, facts: Facts) -> None:
     if (key := _text(facts, "alert")) is not None:
         book.incidents[entry.incident or 0].alerts.add(key)
@@ -307,6 +311,7 @@ _READERS: Mapping[str, Callable[[Book, Entry, Facts], None]] = {
     "announced_ended": _ended,
     "check_removed": _ended,
     "folded": _folded,
+    "storm_widened": _widened,
     "unfolded": _folded,
     "acknowledged": _acknowledged,
     "ack_counted": _ack_counted,

@@ -301,6 +301,8 @@ class OnCall(RuleBasedStateMachine):
             for host in ("db-1", "db-2"):
                 story.recovers(check, host)
                 story.recovers(check, host)
+        if any(one.is_storm for one in story.state.incidents.values()):
+            story.passes(minutes=5)  # A storm waits whether it goes on.
         for incident in list(story.state.incidents.values()):
             if incident.by_hand or not incident.alerts:  # Reported or reopened by a person: no check says it is over.
                 story.says(Resolve(incident.number, by="lead"))
@@ -311,6 +313,13 @@ class OnCall(RuleBasedStateMachine):
         assert laws.the_log_is_the_truth(story.state, story.entries) == []
 
 
+class InStorms(OnCall):
+    """The same where every failure is an incident of its own, and three of them are a storm."""
+
+    def the_plan(self) -> Plan:
+        return replace(a_team(), group_by=("check", "target"), storm_incidents=2, storm_within=4 * MINUTE)
+
+
 OnCall.TestCase.settings = settings(
     max_examples=2000 if NIGHTLY else 50,
     stateful_step_count=60 if NIGHTLY else 30,
@@ -318,3 +327,5 @@ OnCall.TestCase.settings = settings(
     derandomize=not NIGHTLY,
 )
 TestOnCall = OnCall.TestCase
+InStorms.TestCase.settings = settings(OnCall.TestCase.settings, max_examples=2000 if NIGHTLY else 20)
+TestInStorms = InStorms.TestCase
