@@ -169,6 +169,7 @@ def classify(
                 sources=_set(when.source),
                 failing_share=when.failing_share,
                 lasting=when.lasting,
+                due_within=when.due_within,
                 calendar=_day_kind(when.calendar, place.at("calendar"), calendars, names.problems),
                 timezone=when.timezone or timezone,
                 external=_set(when.external),

@@ -273,6 +273,7 @@ class ClassifyWhen(Table):
     source: tuple[str, ...] | None = key(some_of(f.text), None)
     failing_share: str | None = key(f.range_text, None)
     lasting: timedelta | None = key(f.span_or_nothing, None)
+    due_within: timedelta | None = key(f.span, None)
     calendar: str | None = key(f.text, None)
     timezone: str | None = key(f.zone, None)
     external: tuple[str, ...] | None = key(some_of(f.text), None)

@@ -124,6 +124,7 @@ def _fired(m: Moment, watch: Watch) -> Alert:
         changed_at=m.now,
         sentence=watch.sentence,
         evidence=watch.evidence,
+        due_at=watch.due_at,
         priority=m.plan.checks[watch.check].on_unknown,
         why="",
     )
@@ -162,6 +163,7 @@ def _changed(m: Moment, alert: Alert, watch: Watch) -> Alert:
         changed_at=m.now,
         sentence=watch.sentence,
         evidence=watch.evidence,
+        due_at=watch.due_at,
         # The looks that were asked for when it could be seen again are those that said this.
         asked_at=alert.asked_at if alert.reason in quiet.EXPLAINED and watch.reason not in quiet.EXPLAINED else None,
     )
@@ -211,6 +213,7 @@ def case_of(m: Moment, alert: Alert) -> Case:
         targets=len(m.targets_of(service)),
         lasting=m.now - alert.fired_at,
         external=alert.labels.get("severity"),
+        due_at=alert.due_at,
     )
 
 
@@ -364,6 +367,13 @@ def due(m: Moment, alert: Alert) -> None:
         clear(m, alert, watch.sentence if watch else alert.sentence)
         return
     _rises(m, alert, classified(m, alert))
+
+
+def classify_again(m: Moment, alert: Alert) -> None:
+    """More of its service fails, say: it may be more urgent than it was."""
+    raised = classified(m, alert)
+    if raised.priority < alert.priority:
+        _rises(m, alert, raised)
 
 
 def rise(m: Moment, alert: Alert, priority: Priority, why: str) -> None:

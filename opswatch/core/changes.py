@@ -266,12 +266,13 @@ def _put(where: dict[K, V], key: K, value: V | None) -> None:
 class Draft:
     """A State as it would be: reads through to what is so, keeps its own changes. Dropped when a swap is lost."""
 
-    __slots__ = ("_crit", "_folded", "_grouped", "_members", "changes", "state")
+    __slots__ = ("_crit", "_folded", "_grouped", "_members", "_spread", "changes", "state")
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.changes = Changes()
         self._crit: Crit = {}
+        self._spread: dict[str, int] = {}
         self._grouped: dict[str, set[int]] = {}  # group key → incidents that this draft put there
         self._folded: dict[int, set[int]] = {}  # storm → members that this draft put there
         self._members: dict[int, int] = {}  # storm → how many open members more than in the state
@@ -349,10 +350,17 @@ class Draft:
         """The alert as it will be; None when it leaves."""
         for one, by in ((self.alert(key), -1), (alert, 1)):
             if one is not None and one.service is not None and one.health is Health.CRIT and one.fails_on is not None:
+                self._spread.setdefault(one.service, self.failing(one.service))
                 if one.service not in self._crit:
                     self._crit[one.service] = dict(self.state.crit.get(one.service, {}))
                 _count(self._crit[one.service], one.fails_on, by)
         self.changes.alerts[key] = alert
+
+    def spread(self) -> list[tuple[str, int]]:
+        """(service, how many targets failed) of services whose critical alerts have changed since this was asked."""
+        found = list(self._spread.items())
+        self._spread.clear()
+        return found
 
     def failing(self, service: str) -> int:
         """How many targets of this service have a critical alert."""

@@ -11,7 +11,7 @@ from opswatch.core.limits import parse_range
 from opswatch.core.matching import labels_hold, matches_glob
 from opswatch.core.model import Health, Priority
 from opswatch.core.plan import Check, ClassifyRule, Plan
-from opswatch.core.spans import say_span
+from opswatch.core.spans import say_roughly, say_span
 
 # SPEC 2: crit by tier; warn is one lower, never below P3; no service is tier 3.
 CRIT_BY_TIER: Mapping[int, Priority] = {1: Priority.P1, 2: Priority.P1, 3: Priority.P2, 4: Priority.P3}
@@ -42,6 +42,7 @@ class Case:
     failing: int = 0
     targets: int = 0
     lasting: timedelta = timedelta(0)
+    due_at: datetime | None = None
     external: str | None = None
 
 
@@ -57,7 +58,10 @@ def classify(plan: Plan, case: Case, now: datetime) -> Classified:
     """How bad `case` is at `now` (SPEC 2, Priority)."""
     for rule in plan.classify:
         if _rule_holds(plan, rule, case, now):
-            return _because(rule.priority, f"rule {rule.index}", *_facts(plan, case, lasting=rule.lasting is not None))
+            due = case.due_at - now if rule.due_within is not None and case.due_at is not None else None
+            return _because(
+                rule.priority, f"rule {rule.index}", *_facts(plan, case, lasting=rule.lasting is not None, until=due)
+            )
     check = plan.checks.get(case.check) if case.source == "check" else None
     own = _own_word(check, case.health)
     if check is not None and own is not None:
@@ -66,8 +70,10 @@ def classify(plan: Plan, case: Case, now: datetime) -> Classified:
 
 
 def next_change(plan: Plan, case: Case, fired_at: datetime, now: datetime) -> datetime | None:
-    """The next instant at which a `lasting` rule could come to hold for this case."""
-    instants = (fired_at + rule.lasting for rule in plan.classify if rule.lasting is not None)
+    """The next instant at which a `lasting` or `due_within` rule could come to hold for this case."""
+    instants = [fired_at + rule.lasting for rule in plan.classify if rule.lasting is not None]
+    if case.due_at is not None:
+        instants += [case.due_at - rule.due_within for rule in plan.classify if rule.due_within is not None]
     return min((at for at in instants if at > now), default=None)
 
 
@@ -102,13 +108,15 @@ def _because(priority: Priority, *facts: str) -> Classified:
     return Classified(priority, f"{priority} because: {', '.join(facts)}")
 
 
-def _facts(plan: Plan, case: Case, *, lasting: bool = False) -> list[str]:
+def _facts(plan: Plan, case: Case, *, lasting: bool = False, until: timedelta | None = None) -> list[str]:
     service = plan.services.get(case.service or "")
     facts = [str(case.health), f"tier {service.tier} service {service.id}" if service else "no service"]
     if case.targets >= 2:
         facts.append(f"{case.failing} of {case.targets} targets failing")
     if case.external:
         facts.append(f"severity {case.external}")
+    if until is not None:
+        facts.append(f"due in {say_roughly(until)}" if until > timedelta(0) else "overdue")
     if lasting:
         facts.append(f"lasting {say_span(timedelta(seconds=int(case.lasting.total_seconds())))}")
     return facts
@@ -140,6 +148,8 @@ def _numbers_hold(plan: Plan, rule: ClassifyRule, case: Case, now: datetime) -> 
         if not parse_range(rule.failing_share).is_bad(share):
             return False
     if rule.lasting is not None and case.lasting < rule.lasting:
+        return False
+    if rule.due_within is not None and (case.due_at is None or case.due_at - now > rule.due_within):
         return False
     if rule.calendar is not None:
         calendar, on_workdays = rule.calendar

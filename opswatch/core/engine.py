@@ -28,6 +28,7 @@ from opswatch.core import (
     rounds,
     shift_life,
     silences,
+    spread,
     storms,
     vantage,
     waking,
@@ -137,6 +138,10 @@ class Engine:
         return Moment(self.plan, self.rosters, draft, now, self._regex, self._by_service, places_known=self._places)
 
     def _take(self, m: Moment, event: Event) -> None:
+        self._on(m, event)
+        spread.look(m)
+
+    def _on(self, m: Moment, event: Event) -> None:
         match event:
             case Observed():
                 self._observed(m, event)

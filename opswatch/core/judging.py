@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from opswatch.core import flapping, limits, quiet
 from opswatch.core.model import Health, Sample, UnknownReason, Verdict
@@ -17,6 +18,11 @@ Norms = Mapping[tuple[str, str], Norm]  # (item, sample)
 NO_NORMS: Norms = {}
 
 
+DEADLINES = ("_left", "time_to_")
+UNITS_S = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "days": 86400.0, "hours": 3600.0}
+FAR_S = 100 * 365 * 86400.0
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What one look says of one item, judged by the check's limits."""
@@ -27,6 +33,7 @@ class Seen:
     levels: Mapping[str, Health] = field(default_factory=dict)
     broken: tuple[str, ...] = ()  # limits that are broken, in words: "used_pct 93.1 %: crit at > 90"
     notes: tuple[str, ...] = ()  # baselines that judge nothing yet: "orders: learning, 9 of 28 days"
+    due_at: datetime | None = None  # when what it warns of comes true
 
 
 GONE_SEEN = Seen(Health.OK, GONE)
@@ -69,7 +76,20 @@ def _judge_item(check: Check, verdict: Verdict, item: str, watch: Watch | None, 
     health, said = max(words, key=lambda word: word[0].rank, default=(Health.OK, ""))
     sentence = said or verdict.sentences.get(item) or verdict.sentence
     reason = UnknownReason.ERROR if health is Health.UNKNOWN else None
-    return Seen(health, sentence, reason, levels, tuple(broken), tuple(notes))
+    due_at = None if health is Health.OK else _due_at(verdict, item)
+    return Seen(health, sentence, reason, levels, tuple(broken), tuple(notes), due_at)
+
+
+def _due_at(verdict: Verdict, item: str) -> datetime | None:
+    """The first deadline that its samples name: what is left (`days_left`), or how long until (`time_to_full`), in a
+    unit of time. None where no sample does."""
+    spans = [
+        sample.value * UNITS_S[sample.unit]
+        for sample in verdict.samples
+        if sample.item == item and sample.unit in UNITS_S and any(mark in sample.name for mark in DEADLINES)
+    ]
+    near = [span for span in spans if abs(span) < FAR_S]
+    return verdict.at + timedelta(seconds=min(near)) if near else None
 
 
 def _say(sample: Sample) -> str:
@@ -123,6 +143,7 @@ def count(
         sentence=sentence,
         evidence=(*seen.broken, *verdict.evidence) if seen.health is not Health.OK else (),
         notes=seen.notes if seen.reason is None else watch.notes,
+        due_at=seen.due_at,
         since=watch.since if is_as_before else verdict.at,
         changes=ring,
         flapping=flaps,

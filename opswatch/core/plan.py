@@ -214,6 +214,7 @@ class ClassifyRule:
     sources: frozenset[str] | None = None
     failing_share: str | None = None
     lasting: timedelta | None = None
+    due_within: timedelta | None = None  # of what a certificate, a disk or a backup still has
     calendar: tuple[str, bool] | None = None  # (id, True = on its workdays)
     timezone: str = "UTC"
     external: frozenset[str] | None = None

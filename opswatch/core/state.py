@@ -41,6 +41,7 @@ class Watch:
     episode: int = 0
     memory: bytes | None = None  # the probe's own; only where item is empty
     notes: tuple[str, ...] = ()  # limits that judge nothing yet, in words: "orders: learning, 9 of 28 days"
+    due_at: datetime | None = None  # by what it measured while it was not ok: `days_left`, `rpo_left_h`
     since: datetime | None = None  # when it began to fail, or to be well again, confirmed or not
     changes: int = 0  # `core/flapping.py`: a ring of the last 20 steps
     flapping: bool = False
@@ -70,7 +71,8 @@ class Alert:
     announced: Health | None = None  # what people were last told; None: nothing yet
     incident: int | None = None
     quiet: QuietReason | None = None  # why it is not announced, while it is not
-    wake_at: datetime | None = None  # when quiet may end, or a `lasting` rule may hold
+    wake_at: datetime | None = None  # when quiet may end, or a `lasting` or `due_within` rule may hold
+    due_at: datetime | None = None  # what it warns of comes true then: a certificate ends, a disk is full
     asked_at: datetime | None = None  # what must be looked at before it is told (itself, its parents) was asked for
     flaps: int = 0  # how often it was told that it flaps, since it began to
     flapping_at: datetime | None = None  # when that is told again
