@@ -38,7 +38,7 @@ def check(
         if cover.is_open and cover.person not in plan.people:
             found.append(problem(where, cover.person, "person", plan.people, repair))
     for silence in silences:
-        if silence.owner not in plan.people:
+        if silence.owner not in plan.people and not silence.is_outsiders:
             repair = f"`opswatch silence expire {silence.id}` ends it"
             found.append(problem(f"silence {silence.id}", silence.owner, "person", plan.people, repair))
     owned = [

@@ -20,6 +20,7 @@ from opswatch.core.events import (
     Command,
     Decline,
     Escalate,
+    ExpireSilence,
     Merge,
     MovePaper,
     Note,
@@ -43,12 +44,17 @@ from opswatch.core.plan import Person
 from opswatch.core.state import Incident
 
 SILENCE_BY_RESPONDER_MAX = timedelta(hours=24)
+ALERTMANAGER = "alertmanager"
+"""The door of Alertmanager's API, in `Command.door`."""
 TAPPED_TWICE = timedelta(seconds=10)
 
 
 def run(m: Moment, command: Command) -> None:
     """Carry out one command, or refuse it with the reason."""
     person = m.plan.people.get(command.by)
+    if person is None and command.door == ALERTMANAGER and isinstance(command, (AddSilence, ExpireSilence)):
+        _by_outsider(m, command)
+        return
     if person is None:
         m.refuse("unknown_person", person=command.by, known=", ".join(m.plan.people))
         return
@@ -59,6 +65,15 @@ def run(m: Moment, command: Command) -> None:
         return
     if isinstance(command, _ON_INCIDENT):
         _on_incident(m, command)
+        return
+    arrangements.run(m, command)
+
+
+def _by_outsider(m: Moment, command: AddSilence | ExpireSilence) -> None:
+    """Over Alertmanager's API people are whatever they call themselves: with a token that may act, or on this machine,
+    they may do what a responder may."""
+    if isinstance(command, AddSilence) and command.until - m.now > SILENCE_BY_RESPONDER_MAX:
+        m.refuse("not_allowed", by=command.by, role=Role.LEAD.name.lower())
         return
     arrangements.run(m, command)
 

@@ -130,6 +130,10 @@ class AddSilence(Command):
     until: datetime
     reason: str
     starts: datetime | None = None
+    # of Alertmanager's API alone
+    uuid: str = ""
+    replaces: int | None = None  # the silence that this one changes, or takes the place of
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from opswatch.core import notices
 from opswatch.core.moment import Moment
@@ -25,6 +26,13 @@ def note(m: Moment, quiet: Quiet, alert: Alert) -> None:
         after = replace(so_far, until=quiet.until, count=so_far.count + 1, alerts=named, worst=worst)
     if after != so_far:
         m.draft.standing = replace(m.draft.standing, held={**m.draft.standing.held, quiet.source: after})
+
+
+def moved(m: Moment, source: str, until: datetime, owner: str) -> None:
+    """`source` ends at another instant, and may be somebody else's: the report waits for that."""
+    if (held := m.draft.standing.held.get(source)) is not None:
+        after = replace(held, until=until, owner=owner)
+        m.draft.standing = replace(m.draft.standing, held={**m.draft.standing.held, source: after})
 
 
 def report_ended(m: Moment) -> None:

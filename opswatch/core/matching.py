@@ -61,6 +61,7 @@ def labels_of(plan: Plan, *, check: str, target: str, item: str = "", health: st
     for owner in (service, the_target, the_check):
         labels.update(owner.labels if owner else {})
     labels.update(check=check, target=target)
+    labels.setdefault("alertname", check)  # as whoever comes from Prometheus calls it
     own = {
         "item": item,
         "state": health,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from opswatch.core import alerts, calendars, escalation, held, incidents, notices
 from opswatch.core.events import AddSilence, Command, ExpireSilence
@@ -21,7 +22,7 @@ LEAD_SHARE = 4  # of a short one, the last quarter
 SHORT = timedelta(minutes=20)  # who made one this short has it before their eyes
 NAMED_MAX = 20
 TYPING_MISTAKES_MAX = 2
-_OWN_LABELS = frozenset({"check", "target", "item", "state", "service", "team", "tier", "kind", "probe"})
+_OWN_LABELS = frozenset({"alertname", "check", "target", "item", "state", "service", "team", "tier", "kind", "probe"})
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -29,7 +30,9 @@ _OWN_LABELS = frozenset({"check", "target", "item", "state", "service", "team", 
 
 
 def add(m: Moment, command: AddSilence) -> None:
-    """A new silence. It is answered how much it matches now, and which of its labels nothing here has."""
+    """A new silence, or a change of one. It is answered how much it matches now, and which of its labels nothing here
+    has."""
+    replaced = m.draft.silence(command.replaces) if command.replaces is not None else None
     starts = command.starts or m.now
     if not m.now < command.until <= m.now + SPAN_MAX or starts >= command.until:
         m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
@@ -38,31 +41,79 @@ def add(m: Moment, command: AddSilence) -> None:
     if problem:
         m.refuse("bad_matcher", text=problem)
         return
+    if replaced is not None and may_change(replaced, command, m.now):
+        _change(m, replaced, command)
+        return
     number = m.draft.standing.silence_last + 1
     m.draft.standing = replace(m.draft.standing, silence_last=number)
-    silence = Silence(number, command.matchers, starts, command.until, command.by, command.reason[:TEXT_MAX])
-    silence = replace(silence, tell_at=ending_told_at(m.plan, silence))
-    m.draft.changes.silences[number] = silence
+    silence = _written(m, _blank(number, command, max(starts, m.now)), command)
+    _noted(m, "silence_added", silence, command)
+    if replaced is not None:
+        _end(m, replaced, command)
+        quiet_ended(m)
+    look_at_holds(m)
+
+
+def may_change(silence: Silence, wanted: AddSilence, now: datetime) -> bool:
+    """Whether it may be changed where it stands, as Alertmanager has it: not in what it matches; not in its start, once
+    that has come. Else another one takes its place."""
+    if sorted(silence.matchers) != sorted(wanted.matchers):
+        return False
+    starts = wanted.starts or now
+    if silence.starts_at > now:
+        return starts >= now
+    return int(starts.timestamp()) == int(silence.starts_at.timestamp())
+
+
+def _change(m: Moment, silence: Silence, command: AddSilence) -> None:
+    has_begun = silence.starts_at <= m.now
+    starts = silence.starts_at if has_begun else command.starts or m.now
+    changed = _written(m, replace(silence, starts_at=starts, uuid=uuid_of(silence)), command)
+    held.moved(m, source_of(silence), changed.ends_at, changed.owner)
+    _noted(m, "silence_changed", changed, command)
+    quiet_ended(m)  # What waits for its old end now waits for the new one.
+
+
+def _blank(number: int, command: AddSilence, starts: datetime) -> Silence:
+    return Silence(number, command.matchers, starts, command.until, command.by, command.reason, uuid=command.uuid)
+
+
+def _written(m: Moment, silence: Silence, command: AddSilence) -> Silence:
+    """The silence with what the command says of it, in the draft."""
+    written = replace(
+        silence,
+        ends_at=command.until,
+        owner=command.by,
+        reason=command.reason[:TEXT_MAX],
+        updated_at=m.now,
+        is_outsiders=command.by not in m.plan.people,
+        annotations=command.annotations,
+    )
+    written = replace(written, tell_at=ending_told_at(m.plan, written))
+    m.draft.changes.silences[silence.id] = written
+    return written
+
+
+def _noted(m: Moment, what: str, silence: Silence, command: AddSilence) -> None:
     m.record(
-        "silence_added",
+        what,
         by=command.by,
         door=command.door,
-        id=number,
+        id=silence.id,
         matchers=words_of(silence),
-        starts=starts,
-        until=command.until,
+        starts=silence.starts_at,
+        until=silence.ends_at,
         text=command.reason,
     )
     unknown = unknown_in(m, command.matchers)
     m.done(
-        "silence_added",
-        id=number,
+        what,
+        id=silence.id,
         until=command.until,
         matches=str(sum(1 for _ in matched(m, silence))),
         unknown=unknown[0] if unknown else None,
         nearest=unknown[1] if unknown else None,
     )
-    look_at_holds(m)
 
 
 def expire(m: Moment, command: ExpireSilence) -> None:
@@ -71,10 +122,14 @@ def expire(m: Moment, command: ExpireSilence) -> None:
     if silence is None:
         m.refuse("unknown_silence", id=command.id)
         return
-    m.draft.changes.silences[silence.id] = None
-    m.record("silence_expired", by=command.by, door=command.door, id=silence.id)
+    _end(m, silence, command)
     m.done("silence_expired", id=silence.id)
     quiet_ended(m)
+
+
+def _end(m: Moment, silence: Silence, command: Command) -> None:
+    m.draft.changes.silences[silence.id] = None
+    m.record("silence_expired", by=command.by, door=command.door, id=silence.id)
     held.report(m, source_of(silence))
 
 
@@ -85,6 +140,16 @@ def forget_expired(m: Moment) -> None:
             m.draft.changes.silences[silence.id] = None
             m.record("silence_expired", id=silence.id)
             held.report(m, source_of(silence))
+
+
+def uuid_of(silence: Silence) -> str:
+    """Its name for Alertmanager's API. One that was made elsewhere gets one of its number and its beginning, so that
+    two installations hardly share one."""
+    if silence.uuid:
+        return silence.uuid
+    name = f"opswatch silence {silence.id} {silence.starts_at.isoformat()}"
+    text = blake2b(name.encode(), digest_size=16).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-8{text[17:20]}-{text[20:]}"  # 5: of a name (RFC 9562)
 
 
 def words_of(silence: Silence) -> list[str]:

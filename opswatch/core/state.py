@@ -239,6 +239,10 @@ class Silence:
     owner: str
     reason: str
     tell_at: datetime | None = None  # its owner is told then that it will end; None: they know, or need not
+    uuid: str = ""  # its name for Alertmanager's API; empty: see `silences.uuid_of`
+    updated_at: datetime | None = None
+    is_outsiders: bool = False  # `owner` is a name that came over Alertmanager's API, of nobody in the plan
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

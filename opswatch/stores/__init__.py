@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from opswatch.core.changes import Changes, State
 from opswatch.core.effects import Announce, Effect, Entry, Notice, Page, Update
 from opswatch.core.model import Secret, Verdict
-from opswatch.core.state import Incident, Paper, Risk
+from opswatch.core.state import Incident, Paper, Risk, Silence
 
 if TYPE_CHECKING:
     from opswatch.core.inspection import Report
@@ -173,6 +173,10 @@ class Store(Protocol):
 
     def risks(self, limit: int = 500) -> list[Risk]:
         """The newest entries of the ledger, closed ones too."""
+        ...
+
+    def ended_silences(self, since: datetime, limit: int = 2_000) -> list[tuple[Silence, datetime]]:
+        """Silences that have ended since, as they were, and when; for some days."""
         ...
 
     def papers(self, limit: int = 500) -> list[Paper]:

@@ -80,6 +80,9 @@ SELECT id, document, left_at FROM silences WHERE left_at IS NULL ORDER BY id
 -- silences_changed: for every later load
 SELECT id, document, left_at FROM silences WHERE changed_at_head > :seen ORDER BY id
 
+-- silences_ended: those that ended since, the last one first
+SELECT id, document, left_at FROM silences WHERE left_at >= :since ORDER BY left_at DESC, id LIMIT :limit
+
 -- silence_save: new or changed
 INSERT INTO silences (id, document, left_at, changed_at_head) VALUES (:id, :document, NULL, :version)
 ON CONFLICT (id) DO UPDATE

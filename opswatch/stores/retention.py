@@ -21,6 +21,7 @@ from opswatch.stores.rows import entry_of
 BATCH = 500  # rows per transaction: a few milliseconds
 BATCHES_MAX = 40  # per call
 ENDS_KEPT = timedelta(days=1)  # a node that was away for longer reads everything again
+SILENCES_KEPT = timedelta(hours=120)  # those that have ended are listed for so long, as by Alertmanager
 SETTLED_KEPT = timedelta(days=90)
 LEASES_KEPT = timedelta(days=7)
 EVIDENCE_KEPT = timedelta(days=90)
@@ -104,8 +105,9 @@ def _forget_ends(now: datetime, kept: Kept, session: Session) -> int:
     ended, settled = to_us(now - ENDS_KEPT), to_us(now - SETTLED_KEPT)
     history = to_us(now - max(kept.timeline, ENDS_KEPT))
     session.run("head_touch")
-    over = ("prune_alerts", "prune_silences", "prune_watches", "prune_postings", "prune_beats")
+    over = ("prune_alerts", "prune_watches", "prune_postings", "prune_beats")
     ends = sum(session.run(query, before=ended, limit=BATCH) for query in over)
+    ends += session.run("prune_silences", before=to_us(now - SILENCES_KEPT), limit=BATCH)
     long_over = ("prune_incidents", "prune_overrides", "prune_absences", "prune_covers")
     ends += sum(session.run(query, before=history, limit=BATCH) for query in long_over)
     if ends:

@@ -16,7 +16,7 @@ from opswatch.core.effects import Effect, Entry, Record, Taken
 from opswatch.core.inspection import Report
 from opswatch.core.model import Verdict
 from opswatch.core.norms import Hour
-from opswatch.core.state import Incident, Paper, Risk
+from opswatch.core.state import Incident, Paper, Risk, Silence
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.stores import MessageRow, Promise, Stored, inbox, inspections, migrate, outbox, retention, rollups, rows
 from opswatch.stores.codec import decode, decode_facts, encode_facts, from_column, from_us, to_column, to_us
@@ -282,6 +282,12 @@ class SqlStore:
         """The newest entries of the ledger, closed ones too."""
         with self._asking() as session:
             return [decode(Risk, row["document"]) for row in session.rows("risks_newest", limit=limit)]
+
+    def ended_silences(self, since: datetime, limit: int = 2_000) -> list[tuple[Silence, datetime]]:
+        """Those that have ended since, as they were, and when that was, the last one first."""
+        with self._asking() as session:
+            rows = session.rows("silences_ended", since=to_us(since), limit=limit)
+        return [(decode(Silence, row["document"]), from_us(row["left_at"])) for row in rows]
 
     def papers(self, limit: int = 500) -> list[Paper]:
         """The newest post-mortems and short reviews, published ones too."""

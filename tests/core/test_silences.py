@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
-from opswatch.core.effects import Notice
+from opswatch.core.effects import Done, Notice
 from opswatch.core.events import AddSilence, ExpireSilence
 from opswatch.core.plan import Maintenance, Window
 from opswatch.core.quiet import occurrences
+from opswatch.core.silences import uuid_of
 from tests.story import Story, two_levels
 
 HOUR = timedelta(hours=1)
@@ -129,3 +130,94 @@ def test_the_one_that_holds_now_comes_first():
     window = Maintenance("batch", {}, "rebuild", "bo", cron="0 2 * * *", lasts=2 * HOUR)
     first, second = occurrences(window, datetime(2026, 1, 5, 3, tzinfo=UTC), 2)
     assert (first.start.hour, first.start.day, second.start.day) == (2, 5, 6)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# As Alertmanager's API changes them
+
+
+def changes(story: Story, number: int, **new: object):
+    """Silence `number` as amtool would write it again, with these things new."""
+    now = story.state.silences[number]
+    given = {"matchers": now.matchers, "until": now.ends_at, "starts": now.starts_at, "reason": now.reason, **new}
+    return story.says(AddSilence(**given, by="ana", door="alertmanager", replaces=number, uuid="another"))
+
+
+def test_a_silence_that_ends_later_stays_the_same_one():
+    story = Story(two_levels())
+    silence(story)
+    name = uuid_of(story.state.silences[1])
+    story.passes(hours=1)
+    assert changes(story, 1, until=story.now + 10 * HOUR).facts["id"] == 1
+    assert uuid_of(story.state.silences[1]) == name
+    story.fails("db")
+    story.passes(hours=9)
+    assert story.paged() == []
+    story.passes(hours=2)
+    assert story.paged()[0] == "ana"
+
+
+def test_a_silence_that_ends_sooner_pages_sooner_and_reports_once():
+    story = Story(two_levels())
+    silence(story)
+    story.fails("db")
+    changes(story, 1, until=story.now + HOUR)
+    story.passes(minutes=59)
+    assert story.paged() == []
+    story.passes(minutes=2)
+    assert story.paged() == ["ana"]
+    story.passes(hours=5)
+    assert len(notices(story, "quiet_report")) == 1
+
+
+def test_the_report_of_one_that_was_made_longer_waits_for_its_end():
+    story = Story(two_levels())
+    silence(story)
+    story.fails("db")
+    changes(story, 1, until=story.now + 20 * HOUR)
+    story.passes(hours=19)
+    assert notices(story, "quiet_report") == []
+    story.passes(hours=2)
+    assert len(notices(story, "quiet_report")) == 1
+
+
+def test_other_matchers_make_another_silence_and_page_only_what_it_no_longer_matches():
+    story = Story(two_levels())
+    silence(story)
+    story.fails("db", "db-1")
+    story.fails("db", "db-2")
+    answer = changes(story, 1, matchers=(("target", "=", "db-1"),))
+    assert answer.facts["id"] == 2
+    assert [*story.state.silences] == [2]
+    assert uuid_of(story.state.silences[2]) == "another"
+    assert story.paged() == ["ana"]
+    assert [alert.target for alert in story.state.alerts.values() if alert.announced] == ["db-2"]
+
+
+def test_one_that_has_not_begun_may_begin_at_another_time_but_not_before_now():
+    story = Story(two_levels())
+    later = story.now + 5 * HOUR
+    story.says(AddSilence((("service", "=", "orders"),), later + HOUR, "later", later, by="ana"))
+    assert changes(story, 1, starts=later - HOUR).facts["id"] == 1
+    assert story.state.silences[1].starts_at == later - HOUR
+    assert changes(story, 1, starts=story.now - HOUR).facts["id"] == 2
+    assert story.state.silences[2].starts_at == story.now
+
+
+def test_who_is_in_no_plan_may_silence_for_a_day_over_alertmanagers_api_and_the_lead_hears():
+    story = Story(two_levels())
+    told = AddSilence((("service", "=", "orders"),), story.now + 4 * HOUR, "x", by="jenkins", door="alertmanager")
+    assert isinstance(story.says(told), Done)
+    assert story.state.silences[1].is_outsiders
+    story.passes(hours=3)
+    assert [one.person for one in notices(story, "silence_ending")] == ["lead"]
+    assert story.says(replace(told, until=story.now + 25 * HOUR)).key == "not_allowed"
+    assert story.says(replace(told, door="web")).key == "unknown_person"
+    assert isinstance(story.says(ExpireSilence(1, by="jenkins", door="alertmanager")), Done)
+
+
+def test_our_checks_are_silenced_by_alertname_too():
+    story = Story(two_levels())
+    assert silence(story, label="alertname", value="db").facts["unknown"] is None
+    story.fails("db")
+    assert story.paged() == []
