@@ -22,6 +22,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,8 +61,16 @@ SERVICE = '[[service]]\nid = "svc-{number}"\ntier = 2\n'
 # The client: a process of its own
 
 
-def post(port: int, alerts: int, connections: int, *, resolved: bool = False) -> float:
-    """Everything once, from `connections` threads that each wait for an answer: the seconds it took."""
+@dataclass(frozen=True)
+class Sent:
+    """When the first byte left (on the clock that all processes of a host share), and how long it took."""
+
+    began_s: float
+    took_s: float
+
+
+def post(port: int, alerts: int, connections: int, *, resolved: bool = False) -> Sent:
+    """Everything once, from `connections` threads that each wait for an answer."""
     left = [_body(start, min(BATCH, alerts - start), resolved) for start in range(0, alerts, BATCH)][::-1]
     failed: list[object] = []
 
@@ -89,7 +98,7 @@ def post(port: int, alerts: int, connections: int, *, resolved: bool = False) ->
         sender.join()
     took = time.perf_counter() - began
     assert not failed, failed[0]
-    return took
+    return Sent(began, took)
 
 
 def _body(start: int, count: int, resolved: bool) -> bytes:
@@ -115,11 +124,12 @@ def _body(start: int, count: int, resolved: bool) -> bytes:
     ).encode()
 
 
-def from_outside(port: int, alerts: int, connections: int, *, resolved: bool = False) -> float:
+def from_outside(port: int, alerts: int, connections: int, *, resolved: bool = False) -> Sent:
     """`post`, in another process: its work is not ours."""
     command = [sys.executable, "-m", "benchmarks.ingest", "post", str(port), str(alerts), str(connections)]
     done = subprocess.run([*command, str(int(resolved))], cwd=ROOT, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    began, took = map(float, done.stdout.split())
+    return Sent(began, took)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -237,10 +247,10 @@ def _accepted(alerts: int, hook: int) -> Iterator[tuple[str, str, int, float]]:
         if shutil.which(PEER):
             with alertmanager() as port:
                 for kind in ("new", "again"):
-                    yield PEER, kind, many, alerts / from_outside(port, alerts, many)
+                    yield PEER, kind, many, alerts / from_outside(port, alerts, many).took_s
         with daemon(hook) as ours:
             for kind in ("new", "again"):
-                yield "opswatch", kind, many, alerts / from_outside(ours.port, alerts, many)
+                yield "opswatch", kind, many, alerts / from_outside(ours.port, alerts, many).took_s
                 ours.wait_until_decided()
 
 
@@ -250,10 +260,9 @@ def _storm(alerts: int, hook: int) -> Iterator[str]:
         sizes = []
         for number in (1, 2):
             Pages.first_s, waits = None, Acks(ours)
-            began = time.perf_counter()
             if number == 1:
                 waits.start()
-            from_outside(ours.port, alerts, 4)
+            began = from_outside(ours.port, alerts, 4).began_s
             ours.wait_until_decided()
             took = time.perf_counter() - began
             waits.stop()
@@ -324,6 +333,7 @@ def _until(holds: Callable[[], bool], every_s: float = 0.05, timeout_s: float = 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["post"]:
         given = [int(word) for word in sys.argv[2:]]
-        print(post(given[0], given[1], given[2], resolved=bool(given[3])))
+        sent = post(given[0], given[1], given[2], resolved=bool(given[3]))
+        print(sent.began_s, sent.took_s)
     else:
         print("\n".join(main(int(sys.argv[1]) if len(sys.argv) > 1 else ALERTS)))

@@ -35,6 +35,7 @@ ATTEMPTS_MAX = 20
 RACES_MAX = 2
 JUMP = timedelta(seconds=2)  # less is a clock that is being slewed, or a thread that had to wait between two readings
 FLUSHED_AT_ONCE = 200  # a few milliseconds each: nobody decides meanwhile
+POSTINGS_AT_ONCE = 500  # there may be ten thousand a minute, and each batch waits for the disk
 TO_BE_WRITTEN = (Record, Page, Update, Notice, Announce, Withdraw, Settle, Postpone)
 """Effects that must be committed even where no state follows from them."""
 
@@ -59,7 +60,8 @@ class Desk:
         self._state = State()
         self._unsaved: dict[str, Watch | None] = {}
         self._unsaved_postings: dict[str, Posting | None] = {}
-        self._lock = _FairLock()
+        self._lock = _FairLock()  # who decides
+        self._still = threading.Lock()  # while it is held, the state stays as it is
         self._moved = threading.Condition()
         self.version = 0  # grows with every committed change this desk knows of
         self.on_recheck: Callable[[Recheck], None] | None = None
@@ -152,7 +154,7 @@ class Desk:
         """Take over what others committed. When the store is away, looks are still counted on what was last known, so
         that nothing has to be confirmed anew when it is back; people are answered only from what is so."""
         try:
-            self._store.load(self._state)
+            self._load()
         except StoreUnavailable as lost:
             if not self._has_loaded:
                 raise
@@ -179,8 +181,13 @@ class Desk:
             self._jumped += jump if abs(jump) >= JUMP else timedelta(0)
         return (ClockJumped(self._engine.plan.node, self._jumped),) if self._jumped else ()
 
+    def _load(self) -> bool:
+        with self._still:
+            return self._store.load(self._state)
+
     def _keep(self, changes: Changes, *, saved: bool = False) -> None:
-        self._state.apply(changes)
+        with self._still:
+            self._state.apply(changes)
         for key, watch in changes.watches.items():
             if saved:
                 self._unsaved.pop(key, None)
@@ -199,8 +206,8 @@ class Desk:
         saved = 0
         for start in range(0, len(watches), FLUSHED_AT_ONCE):
             saved += self._flush_watches(watches[start : start + FLUSHED_AT_ONCE])
-        for start in range(0, len(postings), FLUSHED_AT_ONCE):
-            saved += self._flush_postings(postings[start : start + FLUSHED_AT_ONCE])
+        for start in range(0, len(postings), POSTINGS_AT_ONCE):
+            saved += self._flush_postings(postings[start : start + POSTINGS_AT_ONCE])
         return saved
 
     def _flush_watches(self, keys: Sequence[str]) -> int:
@@ -231,7 +238,7 @@ class Desk:
     def refresh(self) -> bool:
         """Take over what another process committed. Says whether there was anything."""
         with self._lock.taken():
-            moved = self._store.load(self._state)
+            moved = self._load()
             self._has_loaded = True
         if moved:
             self._has_moved()
@@ -241,10 +248,16 @@ class Desk:
         with self._lock.taken():
             return self._engine.next_deadline(self._state)
 
+    def due_keys(self, now: datetime) -> list[str]:
+        """What a Tick at `now` will look at (`State.due_keys`)."""
+        with self._lock.taken():
+            return self._state.due_keys(now)
+
     @contextmanager
     def looking(self) -> Iterator[tuple[State, Engine]]:
-        """Read the state; nobody writes meanwhile, so be brief and change nothing."""
-        with self._lock.taken(first=True):
+        """Read the state; it stays as it is meanwhile, so be brief and change nothing. Who decides a thousand alerts is
+        not waited for: what they decide is taken over once it is committed."""
+        with self._still:
             yield self._state, self._engine
 
     def wait_for_move(self, version: int, timeout: timedelta) -> int:

@@ -54,8 +54,7 @@ class Deadlines(Loop):
             self._one_by_one(now)
 
     def _one_by_one(self, now: datetime) -> None:
-        with self._desk.looking() as (state, _):
-            keys = [key for key in state.due_keys(now) if key not in self._undecidable]
+        keys = [key for key in self._desk.due_keys(now) if key not in self._undecidable]
         for key in keys:
             try:
                 self._desk.apply(Tick(only=frozenset({key})))

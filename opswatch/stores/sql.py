@@ -30,6 +30,7 @@ T = TypeVar("T")
 NEVER = -1  # nothing loaded yet
 TRIES_MAX = 5  # for what is beside the head, when the database prefers another transaction
 BESIDE_PER_BATCH = 200  # a few milliseconds each: the head is held meanwhile
+POSTINGS_PER_BATCH = 500
 HANDOUT_PAGE = 1_000
 BEGINNING, END = -(2**63), 2**63 - 1
 
@@ -502,6 +503,7 @@ def _stored(row: Row) -> Stored:
 
 def _in_batches(changes: Changes) -> Iterator[Changes]:
     watches, postings = list(changes.watches.items()), list(changes.postings.items())
-    for start in range(0, max(len(watches), len(postings)), BESIDE_PER_BATCH):
-        end = start + BESIDE_PER_BATCH
-        yield Changes(watches=dict(watches[start:end]), postings=dict(postings[start:end]))
+    for start in range(0, len(watches), BESIDE_PER_BATCH):
+        yield Changes(watches=dict(watches[start : start + BESIDE_PER_BATCH]))
+    for start in range(0, len(postings), POSTINGS_PER_BATCH):
+        yield Changes(postings=dict(postings[start : start + POSTINGS_PER_BATCH]))
