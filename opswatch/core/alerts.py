@@ -239,6 +239,8 @@ def _hold(m: Moment, alert: Alert, reason: Quiet) -> None:
         reason = quiet.why_untold(m.plan, m.draft, alert, m.now, m.regex) or reason
     is_new = alert.quiet is not reason.reason
     if is_new:
+        # What was asked before it had a cause is no answer once that is over.
+        alert = replace(alert, asked_at=None) if reason.reason is QuietReason.UPSTREAM else alert
         held.note(m, reason, alert)
         m.record(
             "held", incident=alert.incident, alert=alert.key, reason=reason.reason, why=reason.why, until=reason.until

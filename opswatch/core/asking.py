@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from opswatch.core import parents, quiet, vantage
 from opswatch.core.effects import Recheck
@@ -11,6 +11,8 @@ from opswatch.core.model import Health, QuietReason
 from opswatch.core.moment import Moment
 from opswatch.core.state import Alert
 
+JUST_NOW = timedelta(seconds=2)
+"""A parent's look so shortly before answers too, if it began after its child began to fail."""
 SPREAD = timedelta(milliseconds=10)  # looks that are asked for together do not all begin at once
 SPREAD_MAX = timedelta(seconds=30)
 
@@ -27,12 +29,14 @@ def before_telling(m: Moment, alert: Alert) -> Alert:
             return alert if alert.asked_at is None else replace(alert, asked_at=None)
         if alert.asked_at is None:
             look_again(m, alert.check, alert.target)
-            _ask_parents(m, alert)
-            return replace(alert, asked_at=m.now)
+            return _ask_parents(m, alert, m.now)
         return alert
     if alert.asked_at is None and alert.announced is not alert.health and alert.health is not Health.OK:
-        _ask_parents(m, alert)
-        return replace(alert, asked_at=m.now) if parents.parents_of(m.plan, alert.target) else alert
+        if not parents.parents_of(m.plan, alert.target):
+            return alert
+        watch = m.draft.watch(alert.key)
+        began_at = watch.since if watch is not None and watch.since is not None else m.now
+        return _ask_parents(m, alert, max(m.now - JUST_NOW, min(began_at, m.now)))
     return alert
 
 
@@ -41,6 +45,8 @@ def look_again(m: Moment, check: str, target: str, after: timedelta = timedelta(
     m.effects.append(Recheck(check, target, m.now + after + min(SPREAD * len(m.effects), SPREAD_MAX)))
 
 
-def _ask_parents(m: Moment, alert: Alert) -> None:
-    for check, parent in list(parents.checks_to_ask(m.plan, m.draft, alert.target, m.now)):
+def _ask_parents(m: Moment, alert: Alert, asked_at: datetime) -> Alert:
+    """Looks that began since `asked_at` answer; others are asked for."""
+    for check, parent in list(parents.checks_to_ask(m.plan, m.draft, alert.target, asked_at)):
         look_again(m, check, parent)
+    return replace(alert, asked_at=asked_at)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from opswatch.core import escalation, quiet, sources
+from opswatch.core import escalation, quiet, sources, upstream
 from opswatch.core.changes import Changes, Draft, State
 from opswatch.core.effects import Entry
 from opswatch.core.engine import Engine
@@ -84,7 +84,7 @@ def of_incident(
     """An incident as it stands; at a later `at`, as it would stand by then if nobody said a word. KeyError when it is
     not in the state, or gone by then."""
     keys = state.incidents[number].alerts
-    stage = Rehearsal(Engine(plan, regex), _copy(state, keep=(number,), alerts=keys), now)
+    stage = Rehearsal(Engine(plan, regex), _copy(plan, state, keep=(number,), alerts=keys), now)
     if at is not None and at > now:
         stage.passes(at)
         stage.entries.clear()
@@ -217,7 +217,11 @@ def _around(plan: Plan, state: State, check: str, target: str, supposed: Suppose
         return arranged(state)
     group = group_key(plan, labels_of(plan, check=check, target=target, health=str(supposed.health)))
     same_group = [number for number, one in state.incidents.items() if one.group == group]
-    return _copy(state, keep=same_group, alerts=(), without=alert_key(check, target))
+    causes = [
+        cause.incident for cause in upstream.causes(plan, Draft(state), target) if cause.incident in state.incidents
+    ]
+    keep = dict.fromkeys([*same_group, *(number for number in causes if number is not None)])
+    return _copy(plan, state, keep=keep, alerts=(), without=alert_key(check, target))
 
 
 def _as_asked(plan: Plan, check: str, target: str, supposed: Supposed) -> Plan:
@@ -256,7 +260,7 @@ def _would_be(alert: Alert, service: str | None, now: datetime) -> Incident:
 # Stepping a copy
 
 
-def _copy(state: State, *, keep: Iterable[int], alerts: Iterable[str], without: str = "") -> State:
+def _copy(plan: Plan, state: State, *, keep: Iterable[int], alerts: Iterable[str], without: str = "") -> State:
     """A state of our own with these incidents and alerts. Other alerts stand still: they matter to the rules only."""
     kept = {number: state.incidents[number] for number in keep}
     awake = {*alerts, *(key for one in kept.values() for key in one.alerts)}
@@ -269,7 +273,11 @@ def _copy(state: State, *, keep: Iterable[int], alerts: Iterable[str], without: 
                 if key != without
             },
             incidents=dict(kept),
-            watches={key: watch for key, watch in state.watches.items() if key in awake and key != without},
+            watches={
+                key: watch
+                for key, watch in state.watches.items()
+                if key != without and (key in awake or watch.target in plan.children)
+            },
         )
     )
     return copy

@@ -18,7 +18,6 @@ from opswatch.core.plan import Plan
 from opswatch.core.state import Watch, alert_key
 
 NO_ANSWER = frozenset({UnknownReason.TIMEOUT, UnknownReason.REFUSED, UnknownReason.UNREACHABLE})
-FRESH = timedelta(seconds=2)  # a look so shortly before it was asked for answers too
 ANSWER_WITHIN = timedelta(seconds=5)  # beyond the look's own time limit
 ASKED_MAX = timedelta(seconds=60)
 CONFIRMED_WITHIN = timedelta(minutes=5)
@@ -53,7 +52,7 @@ def _is_fresh(watch: Watch | None, asked_at: datetime | None) -> bool:
     """Whether a look is new enough for a question asked then."""
     if asked_at is None:
         return True
-    return watch is not None and watch.seen_at is not None and watch.seen_at >= asked_at - FRESH
+    return watch is not None and watch.seen_at is not None and watch.seen_at >= asked_at
 
 
 def is_down(watch: Watch) -> bool:
@@ -98,12 +97,12 @@ def asks_until(plan: Plan, draft: Draft, target: str, asked_at: datetime) -> dat
     return asked_at + max(_answers_within(plan, parent) for parent, how in ways.items() if how is Way.STALE)
 
 
-def checks_to_ask(plan: Plan, draft: Draft, target: str, now: datetime) -> Iterator[tuple[str, str]]:
-    """The (check, parent) to look at before something on `target` is told: those not looked at just now."""
+def checks_to_ask(plan: Plan, draft: Draft, target: str, asked_at: datetime) -> Iterator[tuple[str, str]]:
+    """The (check, parent) to look at before something on `target` is told: those not looked at since `asked_at`."""
     for parent in parents_of(plan, target):
         reach = plan.reached_by.get(parent)
         for check in reach.checks if reach is not None else ():
-            if not _is_fresh(draft.watch(alert_key(check, parent)), now):
+            if not _is_fresh(draft.watch(alert_key(check, parent)), asked_at):
                 yield check, parent
 
 

@@ -126,7 +126,8 @@ def _explained(plan: Plan, draft: Draft, alert: Alert, now: datetime) -> Quiet |
 
 def cause_of(plan: Plan, draft: Draft, alert: Alert) -> upstream.Cause | None:
     """What failed upstream of it, is in the hands of people, and is no less urgent than it."""
-    for cause in upstream.causes(plan, draft, alert.target, by_parents=False) if plan.needed else ():
+    name = alert.target if alert.target in plan.targets else alert.service or ""
+    for cause in upstream.causes(plan, draft, name, by_parents=False) if plan.needed else ():
         incident = draft.incident(cause.incident or 0)
         if incident is not None and incident.status is not Status.RESOLVED and _covers(plan, draft, cause, alert):
             return cause

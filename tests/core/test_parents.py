@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from opswatch.core.effects import Recheck
 from opswatch.core.events import Tick
+from opswatch.core.explain import of_check
 from opswatch.core.model import Failure, Health, Priority, QuietReason, Status, UnknownReason
 from opswatch.core.plan import Check, Service, Target
 from tests.story import Story, two_levels
@@ -63,7 +64,9 @@ def test_the_parents_are_looked_at_before_a_child_is_told():
 
 
 def test_a_parent_that_was_just_seen_need_not_be_asked_again():
-    told = story()
+    base = behind_switches()
+    told = Story(replace(base, checks={**base.checks, "db": replace(base.checks["db"], confirm=2)}))
+    fails(told, "db", "db-1")
     told.recovers("ping", "switch-b")
     assert rechecks(fails(told, "db", "db-1")) == [("ping", "switch-a")]
     assert told.paged() == ["ana"]
@@ -135,8 +138,8 @@ def test_a_child_that_nobody_can_look_at_again_is_told_at_the_end_of_its_time():
 
 def test_the_ladder_of_a_child_waits_while_it_is_unreachable_and_starts_anew_when_it_is_not():
     told = story(parents=("switch-a",))
-    told.recovers("ping", "switch-a")
     fails(told, "db", "db-1")
+    told.recovers("ping", "switch-a")
     assert told.paged() == ["ana"]
     fails(told, "ping", "switch-a")
     fails(told, "ping", "switch-a")
@@ -154,9 +157,9 @@ def test_the_ladder_of_a_child_waits_while_it_is_unreachable_and_starts_anew_whe
 
 def test_a_full_disk_on_a_parent_cuts_nobody_off():
     told = story(parents=("switch-a",))
-    told.recovers("ping", "switch-a")
     fails(told, "disk", "switch-a")
     fails(told, "db", "db-1")
+    told.recovers("ping", "switch-a")
     assert told.state.alerts["db/db-1"].announced is Health.CRIT
 
 
@@ -174,8 +177,9 @@ def test_a_target_no_check_was_made_to_reach_is_down_when_all_its_checks_say_so(
     told = Story(replace(base, targets=targets, checks=checks))
     told.recovers("load", "db-2")
     told.recovers("db", "db-2")
-    fails(told, "load", "db-2")
     fails(told, "db", "db-1")
+    fails(told, "load", "db-2")
+    told.recovers("db", "db-2")
     assert told.state.alerts["db/db-1"].quiet is None
     told.recovers("db", "db-1")
     fails(told, "db", "db-2")
@@ -232,6 +236,13 @@ def test_what_cuts_others_off_is_as_urgent_as_they_would_be():
         "P1 because: db-1 is unreachable because of it",
     )
     assert told.paged() == ["ana"]
+
+
+def test_explain_says_what_cuts_it_off():
+    told = cut_off()
+    found = of_check(told.engine.plan, told.state, "db", "db-1", told.now)
+    assert found.quiet is not None
+    assert found.quiet.why == "unreachable because of switch-a, switch-b"
 
 
 def test_a_reload_that_takes_the_parents_away_tells_what_is_so():

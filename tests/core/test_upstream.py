@@ -8,6 +8,7 @@ from datetime import timedelta
 from opswatch.core.changes import Draft
 from opswatch.core.effects import Recheck
 from opswatch.core.events import Resolve
+from opswatch.core.explain import of_check
 from opswatch.core.model import Health, QuietReason
 from opswatch.core.plan import Service, Target
 from opswatch.core.upstream import causes
@@ -150,6 +151,15 @@ def test_a_cause_that_was_resolved_by_hand_explains_nothing_any_more():
     story.paged()
     story.fails("db", "web-1")
     assert story.paged() == ["ana"]
+
+
+def test_explain_says_what_it_waits_for():
+    story = told()
+    story.fails("db", "db-1")
+    story.fails("db", "web-1")
+    found = of_check(story.engine.plan, story.state, "db", "web-1", story.now)
+    assert found.quiet is not None
+    assert found.quiet.why == "it depends on db-1, which failed: incident 1"
 
 
 def test_what_was_told_before_its_cause_failed_goes_on():
