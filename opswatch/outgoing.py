@@ -14,6 +14,7 @@ from opswatch.core import escalation, forewarning, reach
 from opswatch.core.changes import Draft
 from opswatch.core.effects import Announce, Notice, Page, Update
 from opswatch.core.inspection import Report
+from opswatch.core.likely import Around, around
 from opswatch.core.model import Status
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Plan
@@ -23,6 +24,7 @@ from opswatch.desk import Desk
 from opswatch.errors import DeliveryError, OpswatchError, PluginNotFound
 from opswatch.links import Links
 from opswatch.paperwork import Paperwork
+from opswatch.pasts import Pasts
 from opswatch.playbooks import Playbooks
 from opswatch.render import shift_notices
 from opswatch.render.coverage import coverage_notice
@@ -52,6 +54,7 @@ class Composer:
         self._desk, self._store, self._links = desk, store, links
         self._settings, self._playbooks = settings, playbooks
         self._paperwork = Paperwork(desk, store)
+        self.pasts = Pasts(store)
         self._made: dict[str, Channel] = {}
         self._lock = threading.Lock()
 
@@ -135,6 +138,7 @@ class Composer:
         if isinstance(body, Notice):
             return self._notice(plan, body, promise, now)
         incident, alerts = self._incident(body.incident)
+        around = self._around(plan, incident, alerts, now)
         step = self._first_step(plan, incident)
         match body:
             case Page():
@@ -147,6 +151,7 @@ class Composer:
                     at=now,
                     ref=promise.ref,
                     first_step=step,
+                    around=around,
                     next_people=self._next_people(plan, incident, now),
                     **again,  # type: ignore[arg-type]
                 )
@@ -161,6 +166,7 @@ class Composer:
                     at=now,
                     ref=promise.ref,
                     first_step=step,
+                    around=around,
                     **again,  # type: ignore[arg-type]
                 )
             case Announce():
@@ -174,8 +180,13 @@ class Composer:
                     at=now,
                     ref=promise.ref,
                     first_step=step,
+                    around=around,
                     **again,  # type: ignore[arg-type]
                 )
+
+    def _around(self, plan: Plan, incident: Incident, alerts: list[Alert], now: datetime) -> Around:
+        with self._desk.looking() as (state, _):
+            return around(plan, state, incident, alerts, self.pasts.like(incident, now))
 
     def _notice(self, plan: Plan, body: Notice, promise: Promise, now: datetime) -> Message:
         about = self._incident(body.incident)[0] if body.incident is not None else None

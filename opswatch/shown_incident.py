@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from opswatch.core import escalation, pools
+from opswatch.core import escalation, pools, sla
 from opswatch.core import incidents as life
 from opswatch.core.changes import State
+from opswatch.core.likely import ALONE, Around
 from opswatch.core.model import Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -35,6 +36,7 @@ class IncidentRow:
     quiet: str | None = None
     snoozed_until: datetime | None = None
     storm: int | None = None  # the one it is folded into
+    update_due: datetime | None = None  # stakeholders are to hear by then
     acks: str | None = None  # "1 of 2", where the policy wants several and somebody has acknowledged
 
     def as_json(self) -> dict[str, object]:
@@ -65,6 +67,7 @@ class IncidentView:
     allowed: tuple[str, ...]
     plan: Plan
     folded: tuple[int, ...] = ()  # open incidents that a storm holds
+    around: Around = ALONE
 
     def as_json(self) -> dict[str, object]:
         """Everything; of very many alerts the first FAILING_MAX, `alerts` counts them all."""
@@ -94,12 +97,39 @@ class IncidentView:
                 }
                 for alert in self.alerts[:FAILING_MAX]
             ],
+            "next_update_due": utc(self.due.update),
+            "resolve_due": utc(self.due.resolve),
+            "ack_due": utc(self.due.ack),
+            "merged_into": self.incident.merged_into,
+            "reporter": self.incident.reporter,
+            "likely_cause": self._cause_json(),
+            "similar": [
+                {
+                    "id": one.number,
+                    "title": one.title,
+                    "resolved_at": utc(one.resolved_at),
+                    "resolved_by": one.resolved_by,
+                    "fixed": one.fixed or None,
+                }
+                for one in self.around.similar
+            ],
             "in_storm": self.incident.storm,
             "storm": self._storm_json() if self.incident.is_storm else None,
             "messages": [_message_json(message) for message in self.messages],
             "timeline": [entry_json(stored) for stored in self.entries],
             "allowed": list(self.allowed),
         }
+
+    @property
+    def due(self) -> sla.Due:
+        """When its priority's promises are due."""
+        return sla.due(self.plan, self.incident)
+
+    def _cause_json(self) -> dict[str, object] | None:
+        cause = self.around.cause
+        if cause is None:
+            return None
+        return {"name": cause.name, "incident": cause.incident, "alerts": list(cause.alerts), "seen": self.around.what}
 
     def _storm_json(self) -> dict[str, object]:
         return {
@@ -132,6 +162,7 @@ def row_of(incident: Incident, state: State, plan: Plan) -> IncidentRow:
         str(quiet) if quiet else None,
         incident.snoozed_until,
         incident.storm if storm is not None else None,
+        sla.due(plan, incident).update,
         escalation.acks_said(plan, incident),
     )
 

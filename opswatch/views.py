@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,16 @@ from opswatch.arranged import Arranged
 from opswatch.core import heartbeats
 from opswatch.core import incidents as life
 from opswatch.core.heartbeats import BeatRow
+from opswatch.core.likely import around
 from opswatch.core.model import Health, Status
 from opswatch.core.norms import Norm
 from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
+from opswatch.core.similar import Past
 from opswatch.core.spans import say_span
 from opswatch.core.state import Alert, Incident, Silence, Watch, alert_key
 from opswatch.desk import Desk
+from opswatch.pasts import Pasts
 from opswatch.shown_incident import IncidentRow as IncidentRow
 from opswatch.shown_incident import IncidentView as IncidentView
 from opswatch.shown_incident import entry_json as entry_json
@@ -137,6 +140,7 @@ class Views(Arranged):
     def __init__(self, desk: Desk, store: Store, now: Callable[[], datetime]) -> None:
         super().__init__(desk)
         self._store, self._now = store, now
+        self._pasts = Pasts(store)
 
     @property
     def plan(self) -> Plan:
@@ -202,10 +206,20 @@ class Views(Arranged):
             if incident is None:
                 return None
             row = row_of(incident, state, self.plan)
+            known = around(self.plan, state, incident, alerts)
+        known = replace(known, similar=self._like(incident))
         allowed = tuple(sorted(life.word_of(kind) for kind in life.allowed(self.plan, incident)))
         entries = tuple(self._store.timeline(incident=number, limit=2000))
         messages = tuple(self._store.messages(number))
-        return IncidentView(row, incident, tuple(alerts), entries, messages, allowed, self.plan, folded)
+        return IncidentView(row, incident, tuple(alerts), entries, messages, allowed, self.plan, folded, known)
+
+    def _like(self, incident: Incident) -> tuple[Past, ...]:
+        """Incidents of the past that were like it, as they were read last; read first where nothing was."""
+        if incident.status is Status.RESOLVED:
+            return ()
+        if not self._pasts.is_read:
+            self._pasts.read(self._now())
+        return self._pasts.like(incident, self._now())
 
     # checks
 

@@ -50,6 +50,8 @@ def _row(row: IncidentRow, zone: str, now: datetime) -> list[str]:
     quiet = f"storm #{row.storm}" if row.storm is not None else row.quiet
     status = f"{row.status}, {quiet}" if quiet else str(row.status)
     due = times.away(row.next_deadline, now) if row.next_deadline else ""
+    if row.update_due is not None and row.status == "acknowledged":
+        due = f"{due}; update {'late' if row.update_due <= now else times.away(row.update_due, now)}"
     return [
         str(row.id),
         row.priority,
@@ -83,6 +85,7 @@ def show(incident: int, as_json: bool) -> int:
         if value:
             say(f"  {name:<10} {value}")
     _storm(view)
+    _around(view, zone)
     _failing(view, zone)
     _messages(view, zone)
     _timeline(view, zone, language)
@@ -123,9 +126,30 @@ def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
         ("ladder", ladder),
         ("next", due),
         ("quiet", quiet),
+        ("update by", _promise(view.due.update, zone, now)),
+        ("over by", _promise(view.due.resolve, zone, now)),
+        ("merged", f"into #{one.merged_into}" if one.merged_into is not None else ""),
+        ("reporter", one.reporter or ""),
         ("more", one.summary if one.summary != row.title else ""),
         ("link", office.links("incident", incident=row.id) or ""),
     ]
+
+
+def _promise(at: datetime | None, zone: str, now: datetime) -> str:
+    late = ", late" if at is not None and at <= now else ""
+    return f"{times.named(at, zone)}, {times.away(at, now)}{late}" if at is not None else ""
+
+
+def _around(view: IncidentView, zone: str) -> None:
+    """What probably brought it about; what was like it, and what fixed that."""
+    if (cause := view.around.cause) is not None:
+        number = f", incident #{cause.incident}" if cause.incident is not None else ""
+        say(f"likely cause: {cause.name}{number}: {view.around.what}")
+    if view.around.similar:
+        say("seen before:")
+    for one in view.around.similar:
+        fixed = f": {one.fixed}" if one.fixed else ""
+        say(f"  #{one.number} {one.title}, resolved {times.named(one.resolved_at, zone)}{fixed}")
 
 
 def _storm(view: IncidentView) -> None:

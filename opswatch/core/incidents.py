@@ -35,6 +35,7 @@ from opswatch.core.plan import Plan
 from opswatch.core.quiet import Quiet
 from opswatch.core.state import Alert, Incident
 
+FIXED_MAX = 500
 TRIGGERED, ACKNOWLEDGED, RESOLVED = Status.TRIGGERED, Status.ACKNOWLEDGED, Status.RESOLVED
 
 TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
@@ -266,6 +267,7 @@ def resolve(m: Moment, incident: Incident, *, by: str | None, text: str = "", do
         status=RESOLVED,
         resolved_at=m.now,
         resolved_by=by,
+        fixed=text[:FIXED_MAX],
         ack_until=None,
         snoozed_until=None,
         held_until=None,

@@ -213,6 +213,7 @@ class Incident:
     # its end
     resolved_at: datetime | None = None
     resolved_by: str | None = None
+    fixed: str = ""  # what they said when it was resolved: for the next one like it
     reopen_at: datetime | None = None  # resolved by hand while it fails
     merged_into: int | None = None  # its alerts are that one's now
     took_over: tuple[str, ...] = ()  # group keys of what was merged into it: they join it too

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from opswatch.core import escalation, flapping, pools, sla
+from opswatch.core.likely import ALONE, Around
 from opswatch.core.model import Priority, QuietReason, Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -16,6 +17,7 @@ from opswatch.render.words import Reader, fill, lookup
 TITLE_MAX = 150  # letters: what a Slack header and most lock screens take
 SEEN_MAX = 5
 EVIDENCE_MAX = 3
+SIMILAR_MAX = 100
 STORM_TOP = 4  # services, checks and targets of a storm that are named
 EVIDENCE_LINE_MAX = 200
 
@@ -25,9 +27,18 @@ Line = tuple[str, str]
 class Card:
     """One incident, as one reader sees it at `at` (UTC)."""
 
-    __slots__ = ("_alerts", "_at", "_plan", "incident", "reader")
+    __slots__ = ("_alerts", "_around", "_at", "_plan", "incident", "reader")
 
-    def __init__(self, plan: Plan, incident: Incident, alerts: Sequence[Alert], reader: Reader, at: datetime) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        incident: Incident,
+        alerts: Sequence[Alert],
+        reader: Reader,
+        at: datetime,
+        around: Around = ALONE,
+    ) -> None:
+        self._around = around
         self.incident = incident
         self.reader = reader
         self._plan = plan
@@ -101,6 +112,7 @@ class Card:
             lines.append((word("page.status"), self.reader.join(part for part in parts if part)))
         if incident.merged_into is not None:
             lines.append((word("page.merged_into"), f"#{incident.merged_into}"))
+        lines += self._around_lines()
         lines += self._promises()
         lines += self._storm_lines()
         if incident.storm is not None and not self._is_over:
@@ -162,6 +174,31 @@ class Card:
         words = self.reader.word(f"page.{key}", at=at, who=who, level=level, cycle=incident.cycle + 1, cycles=climbs)
         return [(self.reader.word("page.next"), words)]
 
+    def _around_lines(self) -> list[Line]:
+        """What probably brought it about."""
+        cause = self._around.cause
+        if cause is None or self._is_over:
+            return []
+        what = self._around.what or self.reader.code("crit")
+        said = self.reader.word("page.cause_said", name=cause.name, number=cause.incident, what=what)
+        return [(self.reader.word("page.cause"), said)]
+
+    def similar(self) -> list[Line]:
+        """Incidents of the past that were like it, and what fixed them."""
+        if self._is_over:
+            return []
+        rows = [
+            self.reader.word(
+                "page.similar_one",
+                number=one.number,
+                title=_short(one.title),
+                when=self.reader.when(one.resolved_at),
+                fixed=_short(one.fixed),
+            )
+            for one in self._around.similar
+        ]
+        return [(self.reader.word("page.similar"), "\n".join(rows))] if rows else []
+
     def _promises(self) -> list[Line]:
         """When stakeholders hear next, and when it is to be over."""
         due = sla.due(self._plan, self.incident)
@@ -219,6 +256,12 @@ def since(reader: Reader, start: datetime, now: datetime) -> str:
     is_new = now - start < timedelta(minutes=1)
     ago = reader.word("time.just_now") if is_new else reader.word("time.ago", span=reader.span(now - start))
     return reader.word("time.since", at=reader.when(start), ago=ago)
+
+
+def _short(text: str) -> str:
+    """One line of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= SIMILAR_MAX else line[: SIMILAR_MAX - 1].rstrip() + "…"
 
 
 def _where(alert: Alert) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from opswatch.core import events, grammar
 from opswatch.core.effects import Announce, Page, Update
+from opswatch.core.likely import ALONE, Around
 from opswatch.core.model import PageReason, Status
 from opswatch.core.plan import Plan
 from opswatch.core.state import Alert, Incident
@@ -39,6 +40,7 @@ def page(
     ref: str | None = None,
     first_step: str = "",
     next_people: Sequence[str] = (),
+    around: Around = ALONE,
 ) -> Message:
     """The words of one page, in the language and zone of the person paged.
 
@@ -46,7 +48,7 @@ def page(
     whom the next level would page; without them its targets are named as the policy writes them.
     """
     reader = reader_of(plan, page.person)
-    card = Card(plan, incident, alerts, reader, at)
+    card = Card(plan, incident, alerts, reader, at, around)
     links = _links(link, incident, plan, page.person)
     opening = [reader.word("page.duplicate")] if possible_duplicate else []
     reason = _why_you(reader, incident, page)
@@ -54,6 +56,7 @@ def page(
     lines = [*card.facts(), *card.next(next_people)]
     if first_step:
         lines.append((reader.word("page.first_step"), first_step))
+    lines += card.similar()
     payload = _payload(card, links, at, page_id=page.id, attempt=attempt, possible_duplicate=possible_duplicate) | {
         "kind": "page",
         "reason": str(page.reason),
@@ -93,10 +96,11 @@ def update(
     possible_duplicate: bool = False,
     ref: str | None = None,
     first_step: str = "",
+    around: Around = ALONE,
 ) -> Message:
     """What became of an incident, for somebody who was paged. It edits their card; nobody is woken by it."""
     reader = reader_of(plan, update.person)
-    card = Card(plan, incident, alerts, reader, at)
+    card = Card(plan, incident, alerts, reader, at, around)
     links = _links(link, incident, plan, update.person)
     event = card.event(update.event)
     lines = [*card.facts(), *_step(reader, incident, first_step)]
@@ -138,14 +142,15 @@ def announce(
     ref: str | None = None,
     first_step: str = "",
     next_people: Sequence[str] = (),
+    around: Around = ALONE,
 ) -> Message:
     """The incident's card for a channel, in the plan's language and zone. With `ref` it is edited, and the event is a
     line in its thread. For `event="digest"` there is `digest`."""
     reader = Reader(plan.language, plan=plan, zone=plan.timezone)
-    card = Card(plan, incident, alerts, reader, at)
+    card = Card(plan, incident, alerts, reader, at, around)
     links = _links(link, incident, plan, None)
     event = card.event(announce.event, announce.facts)
-    lines = [*card.facts(), *card.next(next_people), *_step(reader, incident, first_step)]
+    lines = [*card.facts(), *card.next(next_people), *_step(reader, incident, first_step), *card.similar()]
     payload = _payload(card, links, at, page_id=id, attempt=attempt, possible_duplicate=possible_duplicate) | {
         "kind": "announce",
         "channel": announce.channel,

@@ -114,7 +114,7 @@ def _incident_page(
     if view is None:
         raise NotFound("incident.gone_title", "incident.gone_text", number=number)
     now = door.now()
-    card = Card(door.plan, view.incident, view.alerts, words, now)
+    card = Card(door.plan, view.incident, view.alerts, words, now, view.around)
     shown = view.entries if "all" in request.query_params else view.entries[-ENTRIES_SHOWN:]
     return door.page(
         request,
@@ -139,7 +139,7 @@ def _incident_page(
 def _facts(words: Words, card: Card, alerts: Sequence[Alert]) -> list[tuple[str, str]]:
     """The card's, but for what the page shows of each alert anyway."""
     shown = {words.word("page.seen"), words.word("page.evidence")} if alerts else set()
-    return [(name, value) for name, value in (*card.facts(), *card.next()) if name not in shown]
+    return [(name, value) for name, value in (*card.facts(), *card.next(), *card.similar()) if name not in shown]
 
 
 def _days(words: Words, entries: Sequence[Entry]) -> list[tuple[str, list[tuple[str, str, str]]]]:

@@ -48,7 +48,7 @@ def test_everything_about_one_incident(terminal: Terminal):
         "a line",
         "page to ",
         "timeline (Europe/Berlin):",
-        "you may: ack, escalate, note, priority, reassign, resolve, snooze",
+        "you may: ack, escalate, merge, note, priority, reassign, resolve, snooze, split, update",
     ):
         assert words in shown
     view = terminal.says("show", "1", "--json").json
