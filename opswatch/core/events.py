@@ -8,6 +8,10 @@ from datetime import date, datetime, timedelta
 
 from opswatch.core.coverage import Finding
 from opswatch.core.effects import Page
+from opswatch.core.findings import Action as Action
+from opswatch.core.findings import ActionsFound as ActionsFound
+from opswatch.core.findings import RiskFound as RiskFound
+from opswatch.core.findings import RiskGone as RiskGone
 from opswatch.core.model import Priority, Severity, Stage, Verdict
 from opswatch.core.norms import Norm
 
@@ -518,49 +522,6 @@ class ReceiptLost:
     incident: int | None
     outcome: str  # delivered | failed
     reason: str  # the mistake
-
-
-@dataclass(frozen=True, slots=True)
-class RiskFound:
-    """An inspection (or another round) found something to be dealt with. Found again under the same `key`, it is the
-    same risk. `core.risks.from_finding` makes one with a due date."""
-
-    key: str
-    title: str
-    severity: Severity = Severity.MEDIUM
-    source: str = "inspection"
-    owner: str | None = None
-    due: date | None = None
-    service: str | None = None
-    target: str | None = None
-    check: str | None = None
-    evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RiskGone:
-    """What was found under `key` is there no more: its risk is closed."""
-
-    key: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A row of a post-mortem's table of actions."""
-
-    title: str
-    owner: str | None = None  # a person's id, or `team:dev`
-    due: date | None = None
-    is_done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ActionsFound:
-    """The rows of the table of actions, as the file of this incident's paper has them now."""
-
-    incident: int
-    actions: tuple[Action, ...]
 
 
 @dataclass(frozen=True, slots=True)

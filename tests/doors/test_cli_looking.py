@@ -54,7 +54,8 @@ def test_everything_about_one_incident(terminal: Terminal):
     view = terminal.says("show", "1", "--json").json
     assert view["failing"][0]["sentence"] == "db is broken"
     assert {entry["kind"] for entry in view["timeline"]} >= {"triggered", "page_promised"}
-    assert view["allowed"] == ["ack", "escalate", "note", "priority", "reassign", "resolve", "snooze"]
+    others = ["merge", "note", "priority", "reassign", "resolve", "snooze", "split", "update"]
+    assert view["allowed"] == ["ack", "escalate", *others]
 
 
 def test_an_incident_that_never_was(terminal: Terminal):
