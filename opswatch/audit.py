@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from opswatch.core.counts import say_count
 from opswatch.core.model import Status
 from opswatch.desk import Desk
 from opswatch.errors import StoreUnavailable
@@ -91,7 +92,7 @@ def _rosters(desk: Desk, now: datetime) -> Finding:
         )
     if gaps:
         return Finding("rosters", True, f"gaps in the next 7 days: {', '.join(gaps)}", "opswatch roster show")
-    return Finding("rosters", True, f"{len(rosters)} rosters, somebody on call for 7 days")
+    return Finding("rosters", True, f"{say_count(len(rosters), 'roster')}, somebody on call for 7 days")
 
 
 def _clock(store: Store, now: datetime) -> Finding:

@@ -18,6 +18,7 @@ from opswatch import __version__, assemble, chat, clock, config, logs, metrics, 
 from opswatch.assemble import Office
 from opswatch.config import Loaded, in_force
 from opswatch.config.settings import Deadman
+from opswatch.core.counts import say_count
 from opswatch.core.engine import Engine
 from opswatch.core.events import NodeStarted, PlanReloaded
 from opswatch.emergency import Emergency
@@ -215,7 +216,7 @@ class Daemon:
         if (blind_since := self.vantage.blind_since) is not None:
             problems.append(f"opswatch cannot see since {blind_since:%H:%M} UTC: none of its anchors answers")
         if self._refused:
-            problems.append(f"the configuration on disk was refused: {len(self._refused)} problems")
+            problems.append(f"the configuration on disk was refused: {say_count(len(self._refused), 'problem')}")
         elif self._is_stale:
             problems.append("the configuration on disk is not the one that runs: reload")
         alive = all(loop.is_turning for loop in self._loops)
@@ -324,4 +325,4 @@ def _first_looks(daemon: Daemon) -> None:
                 say(f"looked at  {row.key}: {row.seen}: {row.sentence}")
         threading.Event().wait(0.25)
     late = ", ".join(sorted(wanted - told))
-    say(f"{len(told)} of {len(wanted)} checks looked" + (f"; still waiting for {late}" if late else ""))
+    say(f"{len(told)} of {say_count(len(wanted), 'check')} looked" + (f"; still waiting for {late}" if late else ""))

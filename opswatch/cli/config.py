@@ -10,6 +10,7 @@ import click
 from opswatch.cli.door import door, in_words
 from opswatch.cli.groups import DONE, USAGE, Group, is_json
 from opswatch.cli.shown import print_json, say
+from opswatch.core.counts import say_count
 from opswatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,12 +76,14 @@ def _summary(examined: Examined) -> str:
     plan = examined.loaded.plan
     looks = sum(len(check.targets) for check in plan.checks.values())
     parts = [
-        f"{len(plan.checks)} checks looking {looks} times at {len(plan.targets)} targets",
-        f"{len(plan.people)} people in {len(plan.rosters)} rosters",
-        f"{len(plan.policies)} policies",
+        f"{say_count(len(plan.people), 'person', 'people')} in {say_count(len(plan.rosters), 'roster')}",
+        say_count(len(plan.policies), "policy", "policies"),
     ]
-    count = len(examined.loaded.files)
-    return f"{examined.loaded.settings.path} is valid ({count} file{'s' if count != 1 else ''}): {', '.join(parts)}"
+    if plan.checks or plan.targets:
+        at = say_count(len(plan.targets), "target")
+        parts.insert(0, f"{say_count(len(plan.checks), 'check')} looking {say_count(looks, 'time')} at {at}")
+    files = say_count(len(examined.loaded.files), "file")
+    return f"{examined.loaded.settings.path} is valid ({files}): {', '.join(parts)}"
 
 
 def _json(problems: Iterable[Problem]) -> list[dict[str, object]]:

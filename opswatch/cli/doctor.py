@@ -15,6 +15,7 @@ from opswatch.cli import times
 from opswatch.cli.door import Door, NotKnown, door, in_words, login, may
 from opswatch.cli.groups import DONE, NO_STORE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, say, styled
+from opswatch.core.counts import say_count
 from opswatch.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _configuration(examined: Examined) -> Line:
     warnings = [*examined.loaded.warnings, *examined.lints, *examined.stored]
     says = f"{examined.loaded.settings.path} is valid"
     if warnings:
-        return Line("warn", "configuration", f"{says}, {len(warnings)} warnings", "opswatch config check")
+        return Line("warn", "configuration", f"{says}, {say_count(len(warnings), 'warning')}", "opswatch config check")
     return Line("ok", "configuration", says)
 
 
@@ -195,7 +196,7 @@ def _deliveries(office: Office) -> Line:
     failed = [f"{person} by {way} ({why or 'no reason given'})" for (person, way), why in last.items() if why]
     if failed:
         return Line("warn", "deliveries", f"the last page failed: {'; '.join(failed[:5])}", "opswatch page-test PERSON")
-    return Line("ok", "deliveries", f"the last page by each of {len(last)} ways arrived" if last else "none yet")
+    return Line("ok", "deliveries", f"the last page by {say_count(len(last), 'way')} arrived" if last else "none yet")
 
 
 def _quiet(office: Office) -> Line:

@@ -12,6 +12,7 @@ from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, say, styled
 from opswatch.cli.values import CHECK, PRIORITY, SERVICE, TARGET
+from opswatch.core.counts import say_count
 
 if TYPE_CHECKING:
     from opswatch.core.changes import State
@@ -164,7 +165,9 @@ def _target_of(plan: Plan, check: str, target: str | None) -> str:
     if target is None:
         if len(targets) != 1:
             listed = ", ".join(targets) or "none"
-            raise click.UsageError(f"{check} looks at {len(targets)} targets: say --target T, one of {listed}")
+            raise click.UsageError(
+                f"{check} looks at {say_count(len(targets), 'target')}: say --target T, one of {listed}"
+            )
         return targets[0]
     _known(f"target of {check}", target, targets)
     return target

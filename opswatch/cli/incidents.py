@@ -12,6 +12,7 @@ from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, print_table, say, styled
 from opswatch.cli.values import INCIDENT
+from opswatch.core.counts import say_count
 
 if TYPE_CHECKING:
     from opswatch.core.plan import Plan
@@ -160,7 +161,7 @@ def _storm(view: IncidentView) -> None:
         say(f"part of storm #{view.row.storm}: it climbs for this one; ack {view.row.id} takes it out")
     if not view.incident.is_storm:
         return
-    say(f"storm: {view.incident.folded} incidents folded, {len(view.folded)} still open")
+    say(f"storm: {say_count(view.incident.folded, 'incident')} folded, {len(view.folded)} still open")
     for name, tally in tallies(view.alerts).items():
         shown = [f"{key} {count}" for key, count in tally[:TALLIED]]
         more = f", and {len(tally) - TALLIED} more" if len(tally) > TALLIED else ""
@@ -173,7 +174,7 @@ def _storm(view: IncidentView) -> None:
 
 def _failing(view: IncidentView, zone: str) -> None:
     if len(view.alerts) > FAILING_SHOWN:
-        say(f"fails: {len(view.alerts)} alerts, of which the first {FAILING_SHOWN}")
+        say(f"fails: {say_count(len(view.alerts), 'alert')}, of which the first {FAILING_SHOWN}")
     for alert in view.alerts[:FAILING_SHOWN]:
         say(f"fails: {alert.key} {styled(str(alert.health))} since {times.named(alert.fired_at, zone)}")
         say(f"  {alert.sentence}")
@@ -184,11 +185,13 @@ def _failing(view: IncidentView, zone: str) -> None:
 def _messages(view: IncidentView, zone: str) -> None:
     if view.messages:
         say("messages:")
-    for message in view.messages[:MESSAGES_SHOWN]:
+    if len(view.messages) > MESSAGES_SHOWN:
+        say(f"  the last {MESSAGES_SHOWN}; --json has more")
+    for message in reversed(view.messages[:MESSAGES_SHOWN]):  # Oldest first, as the timeline below.
         outcome = message.outcome or ("waiting" if message.attempts == 0 else f"trying, {message.attempts} so far")
         detail = f": {message.detail}" if message.detail else ""
         to = f"{message.person} by {message.channel}" if message.person else message.channel
-        say(f"  {times.local(message.promised_at, zone)}  {message.kind} to {to}  {outcome}{detail}")
+        say(f"  {times.exact(message.promised_at, zone)}  {message.kind} to {to}  {outcome}{detail}")
 
 
 def _timeline(view: IncidentView, zone: str, language: str) -> None:
@@ -197,4 +200,4 @@ def _timeline(view: IncidentView, zone: str, language: str) -> None:
     say(f"timeline ({zone}):")
     for stored in view.entries:
         words = render.entry(language, stored.entry, plan=door().office().plan, zone=zone)
-        say(f"  {times.local(stored.entry.at, zone)}  {words}")
+        say(f"  {times.exact(stored.entry.at, zone)}  {words}")

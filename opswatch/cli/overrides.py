@@ -14,6 +14,7 @@ from opswatch.cli.groups import DONE, REFUSED, Group, is_json
 from opswatch.cli.shown import print_json, print_table, say
 from opswatch.cli.swaps import dry_run_option
 from opswatch.cli.values import PERSON, ROSTER
+from opswatch.core.counts import say_count
 
 if TYPE_CHECKING:
     from opswatch.core.state import Override
@@ -195,7 +196,7 @@ def _instant(where: str, key: str, value: object, zone: str) -> datetime:
 
 def _change(one: Override) -> str:
     if one.shifts is not None:
-        return f"a schedule of {len(one.shifts)} shifts"
+        return f"a schedule of {say_count(len(one.shifts), 'shift')}"
     if one.remove is not None and one.add is not None:
         return f"{one.add} for {one.remove}"
     return f"without {one.remove}" if one.remove is not None else f"{one.add} as well"

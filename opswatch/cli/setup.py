@@ -14,6 +14,7 @@ import opswatch
 from opswatch.cli.door import in_words, login
 from opswatch.cli.groups import DONE, REFUSED, Command
 from opswatch.cli.shown import say
+from opswatch.core.counts import say_count
 
 if TYPE_CHECKING:
     from opswatch.hosts.discovery import Found
@@ -57,7 +58,7 @@ def init(folder: Path) -> int:
     for path in kept:
         say(f"kept {path}, which was there")
     counts = ", ".join(
-        f"{len(list((folder / name).glob(pattern)))} files in {folder / name}" for name, pattern in FOLDERS
+        f"{say_count(len(list((folder / name).glob(pattern))), 'file')} in {folder / name}" for name, pattern in FOLDERS
     )
     say(f"Wrote {config}, {counts}.")
     where = "" if folder == ETC or folder.resolve() == Path.cwd() else f"-c {config} "

@@ -44,6 +44,11 @@ def local(at: datetime | None, zone_name: str) -> str:
     return "" if at is None else f"{at.astimezone(ZoneInfo(zone_name)):%a %Y-%m-%d %H:%M}"
 
 
+def exact(at: datetime, zone_name: str) -> str:
+    """`Mon 2026-01-05 11:04:23`: where the steps of a ladder may be seconds apart."""
+    return f"{local(at, zone_name)}:{at:%S}"
+
+
 def named(at: datetime | None, zone_name: str) -> str:
     """`Mon 2026-01-05 11:04 (Asia/Shanghai)`."""
     return "" if at is None else f"{local(at, zone_name)} ({zone_name})"

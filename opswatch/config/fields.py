@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from opswatch.config.reading import Misspelt, Reader, reads
 from opswatch.core.calendars import check_cron
+from opswatch.core.counts import say_count
 from opswatch.core.limits import parse_mads, parse_range
 from opswatch.core.model import Health, Priority, Secret
 from opswatch.core.plan import NotifyStep
@@ -18,6 +19,18 @@ from opswatch.core.spans import parse_span
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 _SPAN_EXAMPLE = "write a span such as '30s', '5m', '1h30m' or '2d'"
 _TURN_UNITS = ("hour", "day", "week", "month")
+_OTHER_TURNS = {
+    "hourly": "1 hour",
+    "hour": "1 hour",
+    "daily": "1 day",
+    "day": "1 day",
+    "weekly": "1 week",
+    "week": "1 week",
+    "biweekly": "2 weeks",
+    "fortnightly": "2 weeks",
+    "monthly": "1 month",
+    "month": "1 month",
+}
 
 
 def _text(value: Any) -> str:
@@ -74,8 +87,10 @@ def _zone(value: Any) -> str:
     except (ZoneInfoNotFoundError, OSError, ValueError):
         import zoneinfo
 
-        known = zoneinfo.available_timezones()
-        raise Misspelt("an IANA time zone such as 'Europe/Berlin' or 'Asia/Shanghai'", known) from None
+        from opswatch.config import zones
+
+        meant = zones.meant(str(value), zoneinfo.available_timezones())
+        raise Misspelt(zones.expected(str(value)), meant=meant) from None
     return _text(value)
 
 
@@ -121,10 +136,20 @@ def _local_time(value: Any) -> datetime:
 def _turn(value: Any) -> tuple[int, str]:
     found = re.fullmatch(r"\s*(\d+)\s*([a-z]+?)s?\s*", value) if isinstance(value, str) else None
     if not found or found.group(2) not in _TURN_UNITS:
-        raise ValueError("a count of hours, days, weeks or months such as '1 week' or '12 hours'")
+        words = "a count of hours, days, weeks or months such as '1 week' or '12 hours'"
+        raise Misspelt(words, meant=_meant_turn(value))
     if int(found.group(1)) < 1:
         raise ValueError("at least one, such as '1 week'")
     return (int(found.group(1)), found.group(2))
+
+
+def _meant_turn(value: Any) -> str:
+    """`weekly`, `7d`, `a week`: what stands in other tools."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    short = re.fullmatch(r"(\d+)\s*(h|hr|hrs|d|w|wk|wks|mo)", word)
+    if short:
+        return say_count(int(short[1]), next(unit for unit in _TURN_UNITS if unit.startswith(short[2][0])))
+    return _OTHER_TURNS.get(word.removeprefix("a ").removeprefix("every "), "")
 
 
 def _step(value: Any) -> NotifyStep:

@@ -186,5 +186,28 @@ def syntax_problem(shown: str, data: bytes, trouble: Exception) -> Problem:
     found = re.search(r"\(at line (\d+), column (\d+)\)", text)
     line, column = (int(found.group(1)), int(found.group(2))) if found else (data.count(b"\n") + 1, 1)
     words = re.sub(r"\s*\(at [^()]*\)$", "", text)
-    expected = f"not TOML: {words[:1].lower()}{words[1:]}"
+    lines_read = data.decode("utf-8").splitlines()
+    hint = _syntax_hint(lines_read[line - 1] if line <= len(lines_read) else "")
+    expected = f"not TOML: {words[:1].lower()}{words[1:]}{hint}"
     return Problem(shown, line, "syntax", "", expected, column=column)
+
+
+def _syntax_hint(line: str) -> str:
+    """What people mean who write what TOML does not read; empty when nothing is known of it."""
+    code = _QUOTED.sub('""', line)
+    return next((f"; {words}" for pattern, words in _SYNTAX_HINTS if pattern.search(code)), "")
+
+
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
+_SYNTAX_HINTS = (
+    (
+        re.compile(r"=\s*\d{4}-\d\d?-\d\d?[T ]\d{1,2}:\d\d(?!:?\d)"),
+        "a date and time has two digits everywhere, and seconds: 2026-01-05T09:00:00",
+    ),
+    (re.compile(r"=\s*\d{1,2}:\d\d(?!:?\d)"), 'write a time of day in quotes: "09:00"'),
+    (re.compile(r"=\s*\d+\s*[A-Za-z]"), 'write spans in quotes: "5m", "1 week"'),
+    (re.compile(r"^\s*[\w.-]+\s*:\s"), "a key and its value are joined by `=`, not by `:`"),
+    (re.compile(r"\{[^}]*$"), 'a table in braces stands on one line: { from = "09:00", to = "17:00" }'),
+    (re.compile(r"=.*\]\s*\["), "a comma stands between the parts of a list"),
+    (re.compile(r"=[\s\[]*(?!true\b|false\b|inf\b|nan\b)[A-Za-z_]"), "write text in quotes"),
+)

@@ -7,6 +7,7 @@ The keys of probes and channels are (see `plugged.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
@@ -26,11 +27,12 @@ class Bad(Exception):
 
 
 class Misspelt(ValueError):
-    """A word out of a known set was expected."""
+    """A word out of a known set was expected; `meant` is the one, where that is known better than by its letters."""
 
-    def __init__(self, words: str, known: Iterable[str]) -> None:
+    def __init__(self, words: str, known: Iterable[str] = (), *, meant: str = "") -> None:
         super().__init__(words)
         self.known = known
+        self.meant = meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def reads(convert: Callable[[Any], T]) -> Reader[T]:
         try:
             return convert(value)
         except Misspelt as wrong:
-            spot.bad(_unquoted(wrong, value), suggestion=nearest(value, wrong.known))
+            spot.bad(_unquoted(wrong, value), suggestion=wrong.meant or nearest(value, wrong.known))
         except ValueError as wrong:
             spot.bad(_unquoted(wrong, value))
 
@@ -76,6 +78,8 @@ def list_of(reader: Reader[T], *, at_least: int = 0) -> Reader[tuple[T, ...]]:
     """A list of at least so many elements."""
 
     def read(value: Any, spot: Spot) -> tuple[T, ...]:
+        if isinstance(value, dict):
+            _lone_table(reader, value, spot)
         if not isinstance(value, list):
             spot.bad("a list in brackets")
         if len(value) < at_least:
@@ -83,6 +87,15 @@ def list_of(reader: Reader[T], *, at_least: int = 0) -> Reader[tuple[T, ...]]:
         return _all((reader, part, spot.at(index)) for index, part in enumerate(value))
 
     return read
+
+
+def _lone_table(reader: Reader[T], value: dict[str, Any], spot: Spot) -> NoReturn:
+    """One table where a list of them belongs: what is wrong inside it is said all the same."""
+    with suppress(Bad):
+        reader(value, spot)
+    keys = [key for key in spot.place.path if isinstance(key, str)]
+    spot.problems.add(spot.place, f"a list of tables: write [[{'.'.join(keys)}]], or {keys[-1]} = [{{ … }}]", seen="")
+    raise Bad
 
 
 def some_of(reader: Reader[T], *, at_least: int = 0) -> Reader[tuple[T, ...]]:
@@ -171,6 +184,7 @@ class Table:
     """
 
     KEYS: ClassVar[dict[str, tuple[str, Key]]] = {}  # as written → attribute, key
+    ELSEWHERE: ClassVar[Mapping[str, str]] = NOTHING  # keys often written here → where they belong
     spoilt: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
@@ -207,8 +221,9 @@ class Table:
         meant: set[str] = set()
         for written in value:
             if written not in cls.KEYS:
-                near = nearest(written, cls.KEYS)
-                expected = f"unknown key; known are {listed(cls.KEYS)}"
+                belongs = cls.ELSEWHERE.get(written)
+                near = nearest(written, cls.KEYS) if belongs is None else ""
+                expected = belongs or f"unknown key; known are {listed(cls.KEYS)}"
                 spot.problems.add(spot.place.at(written), expected, suggestion=near)
                 if near and near not in value:
                     meant.add(cls.KEYS[near][0])

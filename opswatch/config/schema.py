@@ -171,12 +171,32 @@ class Person(Table):
     notify: Mapping[Priority, tuple[NotifyStep, ...]] = key(map_of(f.priority, some_of(f.step)), NOTHING)
 
 
+# What other tools have beside the name.
+Person.ELSEWHERE = {
+    kind: f'a way to reach somebody: write contact = {{ {kind} = "…" }}'
+    for kind in ("email", "phone", "sms", "slack", "feishu", "dingtalk", "wecom", "webhook", "console")
+}
+
+
+def _participants(value: Any, spot: Spot) -> tuple[tuple[str, ...], ...]:
+    """A list of turns; a flat list of people is what most try first, and it has two meanings."""
+    flat = isinstance(value, list) and value and all(isinstance(person, str) for person in value)
+    if flat or isinstance(value, str):
+        people = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+        first, more = people[:3], ", …" if len(people) > 3 else ""
+        turns = ", ".join(f'["{person}"]' for person in first)
+        together = ", ".join(f'"{person}"' for person in first)
+        both = f"; all on call at once: [[{together}{more}]]" if len(people) > 1 else ""
+        spot.bad(f"a list of turns, each a list of people: [{turns}{more}]{both}")
+    return list_of(list_of(f.text))(value, spot)
+
+
 class RosterLayer(Table):
     id: str = key(f.name, example='id = "apac"')
     timezone: str | None = key(f.zone, None)
     priority: int = key(f.whole(-1000, 1000), 0)
     participants: tuple[tuple[str, ...], ...] = key(
-        list_of(list_of(f.text)), example='participants = [["chen"], ["li"]]', spare=()
+        _participants, example='participants = [["chen"], ["li"]]', spare=()
     )
     turn: tuple[int, str] = key(f.turn, example='turn = "1 week"', spare=(1, "week"))
     every: tuple[int, str] | None = key(f.turn, None)
@@ -207,6 +227,17 @@ class Roster(Table):
     layer: tuple[RosterLayer, ...] = key(
         list_of(RosterLayer.read, at_least=1), example="one [[roster.layer]]", spare=()
     )
+
+
+def _only_in(table: type[Table], other: type[Table], words: str) -> dict[str, str]:
+    """The keys that `table` has and `other` has not, each with where it belongs."""
+    return dict.fromkeys(table.KEYS.keys() - other.KEYS.keys(), words)
+
+
+_OF_LAYER = "a key of a layer: write it below a line [[roster.layer]]"
+_OF_ROSTER = "a key of [[roster]]: write it above the first [[roster.layer]]"
+Roster.ELSEWHERE = _only_in(RosterLayer, Roster, _OF_LAYER)
+RosterLayer.ELSEWHERE = _only_in(Roster, RosterLayer, _OF_ROSTER)
 
 
 class Pool(Table):
@@ -245,6 +276,12 @@ class Policy(Table):
     ack_timeout: Mapping[Priority, timedelta] = key(map_of(f.priority, f.span), NOTHING)
     acks: Mapping[Priority, int] = key(map_of(f.priority, f.whole(1, 20)), NOTHING)
     level: tuple[Level, ...] = key(list_of(Level.read, at_least=1), example="one [[policy.level]]", spare=())
+
+
+_OF_LEVEL = "a key of a level: write it below a line [[policy.level]]"
+_OF_POLICY = "a key of [[policy]]: write it above the first [[policy.level]]"
+Policy.ELSEWHERE = _only_in(Level, Policy, _OF_LEVEL)
+Level.ELSEWHERE = _only_in(Policy, Level, _OF_POLICY)
 
 
 class RouteMatch(Table):

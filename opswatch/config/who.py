@@ -11,6 +11,7 @@ from opswatch.config import schema, windows
 from opswatch.config.names import Names, each
 from opswatch.config.problems import Place, Problems
 from opswatch.config.settings import ChannelSettings, Kinds
+from opswatch.config.suggest import listed
 from opswatch.config.tables import Entry, Tables
 from opswatch.core.model import Priority, Role
 from opswatch.core.plan import Layer, NotifyStep, Person, Plan, Pool, Roster
@@ -201,8 +202,9 @@ def _layer(
     )
     if any(window.work is not None for window in layer.windows) and table.calendar is None:
         problems.add(place, 'a `calendar` too, such as "cn": which days are workdays differs by country', seen="")
-    for words in [] if table.spoilt else layer_problems(layer):
-        problems.add(place.at(_key_of(words, table)), words)
+    for words in layer_problems(layer):
+        if not any(key in words for key in table.spoilt):  # It follows from a stand-in.
+            problems.add(place.at(_key_of(words, table)), words)
     return layer
 
 
@@ -240,7 +242,7 @@ def _check_participants(
 def _why_unfit(person_id: str, names: Names, people: dict[str, Person]) -> str | None:
     """Why this person cannot be on call; None when they can."""
     if person_id not in names.tables.known("person"):
-        return "no person has this id"
+        return f"no person has this id; known are {listed(names.tables.known('person'))}"
     person = people.get(person_id)
     if person is None:
         return None  # Their own table has a mistake, reported there.

@@ -45,6 +45,17 @@ _NAMES = {name: number for names in (_WEEKDAYS, _LONG_WEEKDAYS) for number, name
 _DAYS_HINT = (
     "write 'mon-fri', 'sat,sun', 'workdays', 'restdays', 'all', or days of the month such as '1,15', '1..4' or '-3..-1'"
 )
+_MEANT = {
+    "weekday": "mon-fri",
+    "weekdays": "mon-fri",
+    "weekend": "sat,sun",
+    "weekends": "sat,sun",
+    "holidays": "restdays",
+    "tues": "tue",
+    "weds": "wed",
+    "thur": "thu",
+    "thurs": "thu",
+}
 _TIME_HINT = "write a local time such as '09:00', or a weekday and a time such as 'fri 20:00' in both"
 _CLOCK = re.compile(r"(?:(?P<day>[a-z]+)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?")
 
@@ -249,9 +260,13 @@ def _parse_days(
     weekdays = frozenset(day for some in found if some is not None for day in some)
     if all(some is not None for some in found):
         return weekdays, None, None
-    if weekdays:
-        raise ValueError(f"days = {days!r}: weekdays and other days cannot be mixed in one window; {_DAYS_HINT}")
-    return None, frozenset(day for word in words for day in _parse_month_days(word)), None
+    others = [word for word, some in zip(words, found, strict=True) if some is None]
+    if not weekdays:
+        return None, frozenset(day for word in others for day in _parse_month_days(word)), None
+    for word in others:
+        if word not in ("all", "workdays", "restdays"):
+            _parse_month_days(word)  # What names no day at all is said to.
+    raise ValueError(f"days = {days!r}: weekdays and other days cannot be mixed in one window; {_DAYS_HINT}")
 
 
 def _parse_weekdays(word: str) -> set[int] | None:
@@ -269,7 +284,8 @@ def _parse_month_days(word: str) -> set[int]:
         low = int(first)
         high = int(last) if dots else low
     except ValueError:
-        raise ValueError(f"{word!r} names no day; {_DAYS_HINT}") from None
+        meant = f"did you mean {_MEANT[word]!r}? Else " if word in _MEANT else ""
+        raise ValueError(f"{word!r} names no day; {meant}{_DAYS_HINT}") from None
     if not (1 <= low <= high <= 31 or -31 <= low <= high <= -1):
         raise ValueError(f"{word!r} is no day of a month, nor a rising range of them; {_DAYS_HINT}")
     return set(range(low, high + 1))

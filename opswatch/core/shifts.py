@@ -230,12 +230,9 @@ def _plus(local: datetime, count: int, unit: str) -> datetime:
 
 def layer_problems(layer: Layer) -> list[str]:
     """What is wrong with a layer, each in words that say what to write; empty when it can be used."""
-    problems = [
-        *_participant_problems(layer),
-        *_span_problems("turn", layer.turn),
-        *_span_problems("every", layer.every),
-    ]
-    if not problems and _can_overlap(layer.turn, layer.every):
+    spans = [*_span_problems("turn", layer.turn), *_span_problems("every", layer.every)]
+    problems = [*_participant_problems(layer), *spans]
+    if not spans and _can_overlap(layer.turn, layer.every):
         problems.append(
             f"every = '{say_count(layer.every)}' is (or can be) shorter than turn = '{say_count(layer.turn)}': "
             "two turns would overlap; leave `every` out, or make it longer"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from opswatch.core.counts import say_count as say_count
+
 LINES_MAX = 20
 LINE_MAX = 400
 
@@ -74,11 +76,6 @@ def say_bytes(count: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} PiB"
-
-
-def say_count(count: int, one: str, many: str = "") -> str:
-    """ "1 process", "2 processes"."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def say_seconds(seconds: float) -> str:

@@ -18,8 +18,8 @@ from opswatch.render import shift_words
 LANGUAGES = ("en", "zh")
 Facts = Mapping[str, object]
 
-_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
-_FACT = re.compile(r"\{(\w+)(\??)\}")
+_OPTIONAL = re.compile(r"\[([^\[\]{]*\{[^\[\]]*)\]")  # Brackets without a fact are brackets: [[roster]].
+_FACT = re.compile(r"\{(\w+)(\?|:[^{}|]*\|[^{}|]*|)\}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _UNIT = re.compile(r"[dhms]")
 _PEOPLE = frozenset({"by", "person", "people", "owner", "add", "remove", "whose", "following", "pools", "taker"})
@@ -42,7 +42,8 @@ def lookup(language: str, key: str) -> str | None:
 
 
 def fill(template: str, facts: Mapping[str, str]) -> str:
-    """`template` with its facts; parts in brackets fall out when one of theirs is missing, other gaps show as `?`."""
+    """`template` with its facts; parts in brackets fall out when one of theirs is missing, other gaps show as `?`.
+    `{count:page|pages}` is the first word where the fact is one, else the second."""
     out: list[str] = []
     at = 0
     for part in _OPTIONAL.finditer(template):
@@ -55,7 +56,14 @@ def fill(template: str, facts: Mapping[str, str]) -> str:
 
 
 def _put(text: str, facts: Mapping[str, str]) -> str:
-    return _FACT.sub(lambda found: "" if found[2] else facts.get(found[1]) or "?", text)
+    return _FACT.sub(lambda found: _said(facts.get(found[1]) or "?", found[2]), text)
+
+
+def _said(fact: str, how: str) -> str:
+    if not how:
+        return fact
+    one, _, many = how.removeprefix(":").partition("|")
+    return "" if how == "?" else one if fact == "1" else many
 
 
 class Reader:

@@ -13,10 +13,12 @@ import pytest
 
 from opswatch import render
 from opswatch.core import grammar
+from opswatch.core.counts import say_count
 from opswatch.core.effects import Announce, Done, Entry, Page, Refuse, Update
 from opswatch.core.model import Health, PageReason, Priority, QuietReason, Role, Status, UnknownReason
 from opswatch.core.plan import Check, Level, Person, Plan, Policy, Service
 from opswatch.core.state import Alert, Incident
+from opswatch.render.words import fill
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 5, 3, 10, tzinfo=UTC)
@@ -227,6 +229,13 @@ def test_a_refusal_shows_what_was_expected():
 
 def test_an_answer_without_words_is_still_readable():
     assert render.answer("en", Refuse("quota_used_up", {"left": 3})) == "quota used up: left 3"
+
+
+def test_one_is_singular_and_brackets_without_a_fact_are_brackets():
+    words = "{count} {count:page|pages}[ of {pool}] in a [[roster]]"
+    assert fill(words, {"count": "1"}) == "1 page in a [[roster]]"
+    assert fill(words, {"count": "2", "pool": "night"}) == "2 pages of night in a [[roster]]"
+    assert [say_count(number, "policy", "policies") for number in (0, 1, 2)] == ["0 policies", "1 policy", "2 policies"]
 
 
 def test_facts_that_look_like_templates_are_shown_as_they_are():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,18 @@ def test_everything_about_one_incident(terminal: Terminal):
     assert {entry["kind"] for entry in view["timeline"]} >= {"triggered", "page_promised"}
     others = ["merge", "note", "priority", "reassign", "resolve", "snooze", "split", "update"]
     assert view["allowed"] == ["ack", "escalate", *others]
+
+
+def test_messages_and_timeline_go_one_way_and_tell_steps_of_seconds_apart(terminal: Terminal):
+    terminal.fails()
+    terminal.says("escalate", "1")
+    shown = terminal.says("show", "1").out
+    messages, timeline = shown.split("messages:\n")[1].split("timeline (Europe/Berlin):\n")
+    stamps = [
+        re.findall(r"^  (\w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d)  ", part, re.MULTILINE) for part in (messages, timeline)
+    ]
+    for found in stamps:
+        assert len(found) >= 2 and found == sorted(found, key=lambda stamp: stamp[4:])
 
 
 def test_an_incident_that_never_was(terminal: Terminal):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ def test_init_writes_a_configuration_that_passes_its_own_check(terminal: Termina
     checked = terminal.says("-c", str(folder / "config.toml"), "config", "check", config=False)
     assert (checked.code, checked.err) == (0, "")
     assert "is valid" in checked.out
+    assert re.search(r"looking \d+ times at \d+ targets?, 1 person in \d+ rosters?, 1 policy$", checked.out.strip())
 
 
 def test_who_ran_init_acts_at_once(terminal: Terminal, tmp_path: Path):
