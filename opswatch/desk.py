@@ -237,7 +237,9 @@ class Desk:
 
     def refresh(self) -> bool:
         """Take over what another process committed. Says whether there was anything."""
-        with self._lock.taken():
+        if self._has_loaded and not self._store.changed():  # Then nobody need be waited for.
+            return False
+        with self._lock.taken(first=True):
             moved = self._load()
             self._has_loaded = True
         if moved:

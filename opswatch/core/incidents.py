@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from opswatch.core import escalation, paging, papers, pools, quiet, sla, stakeholders
 from opswatch.core.effects import Update
@@ -36,6 +36,7 @@ from opswatch.core.quiet import Quiet
 from opswatch.core.state import Alert, Incident
 
 FIXED_MAX = 500
+OWNER_TOLD_EVERY = timedelta(minutes=1)
 TRIGGERED, ACKNOWLEDGED, RESOLVED = Status.TRIGGERED, Status.ACKNOWLEDGED, Status.RESOLVED
 
 TRANSITIONS: Mapping[Status, Mapping[type[Command], Status]] = {
@@ -178,12 +179,18 @@ def join_many(m: Moment, incident: Incident, alerts: Sequence[Alert]) -> Inciden
     worst = min(alerts, key=lambda alert: alert.priority)
     if worst.priority < incident.priority:
         return escalation.keep(m, raise_priority(m, incident, worst.priority, worst.why))
-    if incident.status is ACKNOWLEDGED and incident.owner in m.plan.people:
+    if incident.status is ACKNOWLEDGED and incident.owner in m.plan.people and _is_time_to_say(m, incident):
         more = len(alerts) if len(alerts) > 1 else None
         m.record("owner_message", incident=incident.number, person=incident.owner, alert=worst.key, count=more)
         _update(m, incident, incident.owner or "", "joined")
+        incident = replace(incident, owner_told_at=m.now)
     _announce(m, incident, "joined")
     return escalation.keep(m, escalation.joined(m, incident))
+
+
+def _is_time_to_say(m: Moment, incident: Incident) -> bool:
+    """A storm's alerts join by the thousand: its owner knows by then, and reads the rest on the card."""
+    return incident.owner_told_at is None or m.now - incident.owner_told_at >= OWNER_TOLD_EVERY
 
 
 # ---------------------------------------------------------------------------------------------------------------------

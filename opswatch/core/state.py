@@ -194,6 +194,7 @@ class Incident:
     shadows: tuple[tuple[str, str], ...] = ()  # (person, contact) of those who watch: told, never paged
     told: tuple[str, ...] = ()  # channels that have its card
     page_last_at: datetime | None = None
+    owner_told_at: datetime | None = None  # that others joined what they have
     skipped: tuple[int, ...] = ()  # levels of this climb that wanted more alerts: looked at again
     waits_for_level: bool = False  # no level's `when` holds: `level_until` is when one may
     pools: tuple[PoolCall, ...] = ()  # reserves that were called, or came; the one that moved last is last

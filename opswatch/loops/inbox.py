@@ -18,8 +18,8 @@ log = logs.get("loops.inbox")
 
 TOGETHER_MAX = ALERTS_PER_BATCH  # alerts decided in one commit: some 20 ms, which is what a person waits at most
 NAP_S = 0.5
-GIVES_WAY = 3.0  # times as long as the last decision took
-GIVES_WAY_MAX_S = 0.2
+GIVES_WAY = 8.0  # times as long as the last decision took
+GIVES_WAY_MAX_S = 0.5
 BREATH_S = 0.004
 STORE_LOOK_S = 5.0  # how often to look for what other nodes have left behind
 

@@ -336,6 +336,13 @@ def test_ten_thousand_that_join_tell_the_owner_once():
     story.apply(Posted("prometheus", tuple(PostedAlert({**FULL, "n": str(n)}) for n in range(200)), story.now + MINUTE))
     assert len(story.state.incidents[1].alerts) == 201
     assert len(story.updates) - before == 1
+    for second in (2, 3):
+        more = tuple(PostedAlert({**FULL, "m": f"{second}-{n}"}) for n in range(20))
+        story.apply(Posted("prometheus", more, story.now + second * MINUTE))
+    assert len(story.updates) - before == 1
+    story.passes(minutes=2)
+    story.apply(Posted("prometheus", (PostedAlert({**FULL, "late": "1"}),), story.now + 9 * MINUTE))
+    assert len(story.updates) - before == 2
 
 
 def test_what_a_silence_holds_is_told_when_it_ends():
