@@ -118,12 +118,10 @@ def count(
     if cut_off is not None and confirmed is not Health.OK:
         confirmed, reason, sentence = Health.UNKNOWN, cut_off[0], f"{cut_off[1]}: {seen.sentence}"
     ring, flaps = watch.changes, watch.flapping
-    if ring and watch.seen_at is not None and verdict.at - watch.seen_at > flapping.APART_MAX:
-        ring, flaps = 0, False
-    # While confirming, and while something else explains it, there is no result of its own to remember.
-    if not (confirmed is Health.OK and bad) and reason not in quiet.EXPLAINED and watch.reason not in quiet.EXPLAINED:
-        ring = flapping.shifted(ring, confirmed is not watch.confirmed)
-        flaps = flapping.flaps(ring, flaps)
+    if ring or confirmed is not watch.confirmed:  # Most looks change nothing, and nothing did lately.
+        ring, flaps = _remembered(
+            watch, verdict, confirmed, is_confirming=confirmed is Health.OK and bad > 0, reason=reason
+        )
     is_as_before = (seen.health is Health.OK) is (watch.health is Health.OK) and watch.since is not None
     # Not `replace`, which takes three times as long: this is what most looks cost. A test names the fields.
     return Watch(
@@ -148,3 +146,17 @@ def count(
         changes=ring,
         flapping=flaps,
     )
+
+
+def _remembered(
+    watch: Watch, verdict: Verdict, confirmed: Health, *, is_confirming: bool, reason: UnknownReason | None
+) -> tuple[int, bool]:
+    """The ring of changes after this look, and whether it flaps. While confirming, and while something else explains
+    it, there is no result of its own to remember."""
+    ring, flaps = watch.changes, watch.flapping
+    if watch.seen_at is not None and verdict.at - watch.seen_at > flapping.APART_MAX:
+        ring, flaps = 0, False
+    if is_confirming or reason in quiet.EXPLAINED or watch.reason in quiet.EXPLAINED:
+        return ring, flaps
+    ring = flapping.shifted(ring, confirmed is not watch.confirmed)
+    return ring, flapping.flaps(ring, flaps)
