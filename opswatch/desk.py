@@ -26,7 +26,7 @@ from opswatch.core.effects import (
     Withdraw,
 )
 from opswatch.core.engine import Decision, Engine
-from opswatch.core.events import AbsencesImported, ClockJumped, Command, Event, Observed, StoreReturned
+from opswatch.core.events import AbsencesImported, ClockJumped, Command, Event, Observed, StoreReturned, Tick
 from opswatch.core.state import Posting, Watch
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.stores import Store
@@ -130,6 +130,9 @@ class Desk:
         """Decide once; whether anything had to be committed."""
         now = self._now()
         lost = self._look_into_store(events)
+        if lost is None and self._calls_silent(events, now):
+            with self._still:
+                self._store.load_postings(self._state)
         returned = (*self._clock_jumped(now), *self._has_returned()) if lost is None else ()
         decision = self._engine.decide(self._state, (*returned, *events), now)
         effects = decision.effects
@@ -149,6 +152,11 @@ class Desk:
         metrics.commit_seconds.observe(time.perf_counter() - began)
         metrics.commits_total.inc()
         return replace(decision, answers=decision.answers[len(returned) :]), True
+
+    def _calls_silent(self, events: Sequence[Event], now: datetime) -> bool:
+        """Whether some alert of others may have expired, as far as this node heard."""
+        due = self._state.posting_deadlines.first()
+        return due is not None and due <= now and any(isinstance(event, Tick) for event in events)
 
     def _look_into_store(self, events: Sequence[Event]) -> StoreUnavailable | None:
         """Take over what others committed. When the store is away, looks are still counted on what was last known, so

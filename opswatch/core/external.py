@@ -163,6 +163,8 @@ def _fires(
 ) -> None:
     episode = 1 if before is None else before.episode if alert is not None else before.episode + 1
     posting = _refreshed(m, event, alert_key(*names), one, before if alert is not None else None, episode)
+    if abs(posting.skew_s) > SKEW_MAX.total_seconds():
+        _say_skew(m, posting)
     if alert is not None:
         m.draft.changes.postings[posting.key] = posting
         if alert.health is Health.UNKNOWN:
@@ -210,6 +212,12 @@ def _skew(one: PostedAlert, at: datetime) -> timedelta:
     if one.resolved is not True and one.ends_at is not None and one.ends_at <= at:
         return one.ends_at - at
     return timedelta(0)
+
+
+def _say_skew(m: Moment, posting: Posting) -> None:
+    """Once a day: whoever runs the source should set its clock."""
+    if m.once(f"skew {posting.source}", m.now + timedelta(days=1)):
+        m.record("clock_skewed", source=posting.source, by_s=round(posting.skew_s), alert=posting.key)
 
 
 def _speaks_again(m: Moment, alert: Alert, posting: Posting) -> None:

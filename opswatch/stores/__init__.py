@@ -74,6 +74,10 @@ class Store(Protocol):
         """Bring `state` up to the head, reading only what changed since it was last loaded. False: it was current."""
         ...
 
+    def load_postings(self, state: State) -> None:
+        """Likewise, what sources said to other nodes: it is saved beside the head, which need not have moved."""
+        ...
+
     def commit(self, changes: Changes, effects: Sequence[Effect], now: datetime) -> None:
         """One transaction: advance the head (compare-and-swap against what was loaded), save what changed, append the
         entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""

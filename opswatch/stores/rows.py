@@ -120,8 +120,20 @@ def read(session: Session, head: Row, seen: int, writer: str, state: State) -> C
         changes.postings = _everything(session, POSTINGS, from_column, {})
     else:  # Those that this node has changed but not saved yet are nowhere else: they are never taken away.
         changes.watches = _since(session, WATCHES, from_column, seen=seen, writer=writer)
-        changes.postings = _since(session, POSTINGS, from_column, seen=seen, writer=writer)
+        changes.postings = postings(session, seen, writer, state)
     return changes
+
+
+def postings(session: Session, seen: int, writer: str, state: State) -> dict[str, Posting | None]:
+    """What sources said to other nodes, where it is news: both halves of a pair may post to a node each."""
+    found = _since(session, POSTINGS, from_column, seen=seen, writer=writer)
+    return {key: theirs for key, theirs in found.items() if _is_news(theirs, state.postings.get(key))}
+
+
+def _is_news(theirs: Posting | None, ours: Posting | None) -> bool:
+    if ours is None:
+        return theirs is not None
+    return ours.ended_at is not None if theirs is None else theirs.posted_at > ours.posted_at
 
 
 def entry_of(row: Row) -> Entry:

@@ -101,6 +101,11 @@ class SqlStore:
             self._seen, self._state = head["version"], weakref.ref(state)
             return True
 
+    def load_postings(self, state: State) -> None:
+        """Take over what sources said to other nodes since: it is saved beside the head, which need not have moved."""
+        with self._owner, self._asking() as session:
+            state.apply(Changes(postings=rows.postings(session, self._seen, self._writer, state)))
+
     def commit(self, changes: Changes, effects: Sequence[Effect], now: datetime) -> None:
         """One transaction: advance the head (compare-and-swap against what was loaded), save what changed, append the
         entries, queue the promised messages, settle what is settled. Raises Conflict when another node was first."""

@@ -217,6 +217,7 @@ def test_a_slow_clock_does_not_resolve_and_a_fast_one_does_not_fire_for_ever():
     slow.runs(minutes=3)
     assert story.state.alerts[KEY].health is Health.CRIT
     assert story.state.postings[KEY].skew_s < -30
+    assert [entry.facts["source"] for entry in story.entries if entry.kind == "clock_skewed"] == ["prometheus"]
     slow.resolves()
     assert story.state.alerts == {}
     fast = Prometheus(story, ahead=timedelta(minutes=10))

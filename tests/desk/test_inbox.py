@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from opswatch.core.engine import Engine
-from opswatch.core.events import Posted
+from opswatch.core.events import NodeStarted, Posted, Tick
 from opswatch.desk import Desk
 from opswatch.errors import Overloaded, StoreUnavailable
 from opswatch.inbox import ALERTS_MAX, Inbox
@@ -114,6 +114,29 @@ def test_a_batch_that_another_node_took_is_left_to_it(node, store_url):
     other.decides_all()
     node.loop.decide(held)
     assert len(node.episodes()) == 4
+    other.store.close()
+
+
+def test_what_another_node_heard_keeps_an_alert_from_being_called_silent(node, store_url):
+    other = Node(open_store(store_url), "b")
+    for one in (node, other):
+        one.desk.apply(NodeStarted("here"))
+    node.inbox.accept(read(bodies(1)[0]), "prometheus")
+    node.decides_all()
+    other.desk.refresh()
+    node.desk.flush()
+    for minute in range(1, 5):
+        node.now = other.now = START + timedelta(minutes=minute)
+        other.inbox.accept(read(bodies(1)[0]), "prometheus")
+        other.decides_all()
+        other.desk.flush()
+    node.now = START + timedelta(minutes=6)
+    node.desk.apply(Tick())
+    assert not node.store.timeline(kinds=["alert_changed"])
+    node.now = START + timedelta(minutes=12)
+    node.desk.apply(Tick())
+    assert len(node.store.timeline(kinds=["alert_changed"])) == 4
+    other.inbox.close()
     other.store.close()
 
 
