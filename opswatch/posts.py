@@ -7,6 +7,7 @@ expected. Every limit is here.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +42,9 @@ class Read:
 
 
 def read(body: bytes) -> Read:
-    """The alerts of a body in the shape of `POST /api/v2/alerts`. Raises BadPost."""
+    """The alerts of a body in the shape of `POST /api/v2/alerts`, gzip or not. Raises BadPost."""
+    if is_packed(body):
+        body = _unpacked(body)
     if len(body) > BODY_MAX:
         raise BadPost(f"the body has {len(body)} bytes: at most {BODY_MAX} are taken; post fewer alerts at once")
     try:
@@ -52,6 +55,11 @@ def read(body: bytes) -> Read:
     if type(found) is not list:
         raise BadPost(f"the body is {_a(found)}: a list of alerts is expected, [{{'labels': {{…}}}}, …]")
     return usable(found, text)
+
+
+def is_packed(body: bytes) -> bool:
+    """Whether it is gzip: no JSON begins like that."""
+    return body.startswith(b"\x1f\x8b")
 
 
 def usable(found: Sequence[Any], text: str | None = None) -> Read:
@@ -85,14 +93,22 @@ def alert_of(one: Mapping[str, Any]) -> PostedAlert:
     return PostedAlert(
         labels,
         annotations,
-        _instant(starts) if starts else None,
-        _instant(ends) if ends else None,
+        instant(starts) if starts else None,
+        instant(ends) if ends else None,
         (one.get("generatorURL") or "")[:ANNOTATION_MAX],
         None if status is None or type(status) is not str else status == "resolved",
     )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(body: bytes) -> bytes:
+    """At most a byte more than may be: who packs a gigabyte into a kilobyte gets no further."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, BODY_MAX + 1)
+    except zlib.error as trouble:
+        raise BadPost(f"the body is no whole gzip file: {trouble}") from None
 
 
 def _problem(one: Any) -> str | None:
@@ -137,7 +153,7 @@ def _instants_hold(starts: Any, ends: Any) -> str | None:
             read_before.append(None)
             continue
         try:
-            read_before.append(_instant(given))
+            read_before.append(instant(given))
         except (ValueError, TypeError, AttributeError, OverflowError):
             shown = str(given)[:50]
             return f"{name} = {shown!r}: an instant with its zone is expected, such as 2026-09-24T01:02:03Z"
@@ -147,7 +163,7 @@ def _instants_hold(starts: Any, ends: Any) -> str | None:
     return None
 
 
-def _instant(given: str) -> datetime | None:
+def instant(given: str) -> datetime | None:
     """The instant, None for Go's zero. Raises ValueError for one without a zone, and for what is none."""
     if given.startswith(ZERO_YEAR):
         return None

@@ -75,7 +75,12 @@ def is_cut_off(plan: Plan, draft: Draft, target: str) -> bool:
 
 def because_of(plan: Plan, draft: Draft, target: str) -> str:
     """Who cuts `target` off, in words: the parents that are down, or what these hang on in turn."""
-    return ", ".join(dict.fromkeys(_roots(plan, draft, target, 0)))
+    return ", ".join(roots(plan, draft, target))
+
+
+def roots(plan: Plan, draft: Draft, target: str) -> tuple[str, ...]:
+    """Likewise, by their ids."""
+    return tuple(dict.fromkeys(_roots(plan, draft, target, 0)))
 
 
 def _roots(plan: Plan, draft: Draft, target: str, depth: int) -> Iterator[str]:

@@ -15,6 +15,8 @@ from opswatch import __version__, clock, metrics
 from opswatch.errors import Conflict, StoreUnavailable
 from opswatch.web.ack import add_links
 from opswatch.web.ahead import add_ahead
+from opswatch.web.alertmanager import API as ALERTMANAGER
+from opswatch.web.alertmanager import add_alertmanager, trouble
 from opswatch.web.api import add_api
 from opswatch.web.auth import READ, Refused
 from opswatch.web.door import Door, static
@@ -41,6 +43,7 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_history(app, door)
     add_links(app, door)
     add_ical(app, door)
+    add_alertmanager(app, door)
     add_heartbeats(app, door)
     add_troubles(app, door)
     return Ingest(Guard(app, door.client, monotonic_s=monotonic_s), door, monotonic_s=monotonic_s)
@@ -128,6 +131,8 @@ def add_troubles(app: FastAPI, door: Door) -> None:
 def _trouble(door: Door, request: Request, title: str, status: int, text: str = "", **facts: object) -> Response:
     words = door.words(request, None)
     said = words.say(title, **facts)
+    if request.url.path.startswith(f"{ALERTMANAGER}/"):
+        return trouble(said, status)
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": said}, status)
     if not _wants_html(request):

@@ -19,6 +19,7 @@ BODY_MAX = 64 * 1024
 BODY_TIMEOUT_S = 10.0
 AT_ONCE_MAX = 24  # requests being answered; the rest of the pool of threads is for who asks whether we live
 SIGNED = ("/ack/", "/ical/", "/heartbeat/")  # addresses that are themselves a key: neither logged nor handed on
+SILENCES = ("/api/v2/silences", "/api/v2/silence/")  # as Alertmanager has them
 REPORTS = ("/heartbeat/",)  # where machines say what they saw
 FOR_MACHINES = ("/healthz", "/readyz", "/metrics")
 ALLOWANCES: Mapping[str, Allowance] = {
@@ -26,6 +27,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "report": Allowance(burst=600, per_s=100),
     "look": Allowance(burst=120, per_s=20),  # a whole team may sit behind one address
     "say": Allowance(burst=30, per_s=1),
+    "silence": Allowance(burst=600, per_s=10),  # `amtool silence import` brings all of an old Alertmanager's at once
     "stranger": Allowance(burst=20, per_s=0.5),  # what was refused for who they are: guessing ends here
 }
 POLICY = (
@@ -85,12 +87,16 @@ class Guard:
             log.info("request refused", client=client.address, path=_no_token(scope["path"]), status=answer.status)
 
     def _wait_s(self, scope: Scope, client: Client) -> float:
-        kind = "look" if scope["method"] in ("GET", "HEAD") else "say"
+        kind = "look" if scope["method"] in ("GET", "HEAD") else "silence" if _silences(scope) else "say"
         kind = "report" if _reports(scope) else "machine" if scope["path"] in FOR_MACHINES else kind
         wait_s = self._buckets[kind].wait_s(client.key)
         if wait_s or not _shows_a_secret(scope):
             return wait_s
         return self._buckets["stranger"].wait_s(client.key, cost=0)
+
+
+def _silences(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(SILENCES)
 
 
 def _reports(scope: Scope) -> bool:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opswatch import clock, logs, metrics
 from opswatch.errors import Overloaded
-from opswatch.posts import BODY_MAX, BadPost, Read, read
+from opswatch.posts import BODY_MAX, BadPost, Read, is_packed, read
 from opswatch.web.auth import INGEST, Caller, Refused
 from opswatch.web.door import Door
 from opswatch.web.guard import HEADERS
@@ -75,7 +75,8 @@ class Ingest:
         except TimeoutError:
             raise _Wrong(408, "the body did not come within 10 s") from None
         try:
-            found = await asyncio.to_thread(read, body) if len(body) > LARGE else read(body)
+            is_work = len(body) > LARGE or is_packed(body)
+            found = await asyncio.to_thread(read, body) if is_work else read(body)
         except BadPost:
             metrics.inbox_refused_alerts_total.labels(source=source, reason="invalid").inc()
             raise

@@ -70,10 +70,19 @@ def test_the_valid_ones_are_kept_and_the_others_named(site):
     assert site.office.store.waiting().alerts == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\xfe", gzip.compress(b"[]")])
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\xfe", gzip.compress(b"{}"), b"\x1f\x8bno gzip"])
 def test_no_list_of_alerts_is_refused(site, body):
     answer = site.ask("POST", PATH, data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400 and isinstance(answer.json(), str)
+
+
+def test_a_packed_body_is_unpacked_and_bounded(site):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    packed = gzip.compress(json.dumps(ONE).encode())
+    assert site.ask("POST", PATH, data=packed, headers=headers).status_code == 200
+    assert site.office.store.waiting().alerts == 1
+    bomb = gzip.compress(b" " * 20_000_000)
+    assert site.ask("POST", PATH, data=bomb, headers=headers).status_code == 400
 
 
 def test_nothing_to_say_is_fine(site):
