@@ -58,7 +58,9 @@ def a_running_desk(*, folds: bool = True) -> Iterator[tuple[Desk, Store, Handed]
         store.migrate()
         # One incident per failure: grouped by target, so that each one pages.
         plan = replace(a_large_plan(), group_by=("target",))
-        desk = Desk(store, Engine(plan if folds else replace(plan, storm_incidents=0)), clock.now)
+        desk = Desk(
+            store, Engine(plan if folds else replace(plan, storm_incidents=0, pages_per_hour_max=10**6)), clock.now
+        )
         desk.apply(NodeStarted("here"))
         handed = Handed()
         pages = Pages(desk, store, handed.compose, "here", clock.now)
