@@ -9,7 +9,7 @@ import click
 
 from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
-from opswatch.cli.shown import is_coloured, print_json, say, styled
+from opswatch.cli.shown import is_coloured, lines_of, print_json, say, styled, width
 from opswatch.cli.values import ROSTER
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DAYS_MAX = 400
 FINDINGS_SHOWN = 12  # of one roster; --json has them all
+WORDS_AT = 44  # where a day's words begin, behind its date and its 24 letters
 STYLES = {"gap": "crit", "unreachable": "crit", "twice": "unknown"}
 # Backgrounds that black letters can be read on; with more groups of people they repeat, and the letters tell.
 COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "white", "bright_cyan", "bright_green")
@@ -99,19 +100,33 @@ def _show(found: tuple[Coverage, ...], days: int) -> None:
 
 def _draw(calendar: RosterCalendar, reader: Reader) -> None:
     """Days as rows, hours as letters, and in words what the letters cannot say."""
-    from opswatch.render.roster_calendar import GAP, OFF, day_words, names
+    from opswatch.render.roster_calendar import GAP, OFF, names
 
     scale = "".join(f"{hour:<6d}" for hour in (0, 6, 12, 18))
-    say(f"  {'':14}  {scale}")
+    say(f"  {'':14}  {scale.rstrip()}")
     for day in calendar.days:
-        said = "; ".join(words for words, _ in day_words(calendar, day, reader))
-        say(f"  {day.day:%a %Y-%m-%d}  {_hours(calendar, day)}  {said or reader.word('coverage.off')}")
+        first, *more = _words(calendar, day, reader)
+        say(f"  {day.day:%a %Y-%m-%d}  {_hours(calendar, day)}  {first}".rstrip())
+        for line in more:
+            say(f"{'':{WORDS_AT}}{line}")
     for number, people in enumerate(calendar.groups):
         say(f"  {_tinted(calendar.letter(number), number)} {names(reader, people)}")
     if calendar.coverage.gaps:
         say(f"  {styled('crit', GAP)} {reader.word('coverage.gap_word')}")
     if any(not one.is_gap and one.group is None for day in calendar.days for one in day.pieces):
         say(f"  {OFF} {reader.word('coverage.off')}")
+
+
+def _words(calendar: RosterCalendar, day: Day, reader: Reader) -> list[str]:
+    """What stands behind a day's letters. Where that takes more than a line, only what letters cannot say: gaps, and
+    what begins or ends within an hour."""
+    from opswatch.render.roster_calendar import day_words
+
+    room, said = width() - WORDS_AT, day_words(calendar, day, reader)
+    lines = lines_of([words for words, _ in said] or [reader.word("coverage.off")], room)
+    if len(lines) == 1:
+        return lines
+    return lines_of([words for words, piece in said if piece.is_gap or not calendar.is_hourly(piece)], room)
 
 
 def _hours(calendar: RosterCalendar, day: Day) -> str:

@@ -68,7 +68,7 @@ def explain(
     """
     what, target = _subject(what, check, target)
     if (what is not None and service is not None) or (what, target, service) == (None, None, None):
-        raise click.UsageError("Say an INCIDENT or CHECK/TARGET, or --service S.")
+        raise click.UsageError(f"Say an INCIDENT or CHECK/TARGET, or --service S.{_such_as()}")
     office = door().office()
     now = office.now()
     when = door().instant(at, "--at") if at is not None else now
@@ -88,6 +88,16 @@ def explain(
     for line in render.text(found, office.plan, language=language, zone=zone, state=state):
         say(styled(str(found.priority), line) if line.endswith(found.why) else line)
     return DONE
+
+
+def _such_as() -> str:
+    """What there is to ask about, or what to write first where there is nothing."""
+    plan = door().office().plan
+    if plan.services:
+        return f" Such as: opswatch explain --service {next(iter(plan.services))}"
+    if plan.targets:
+        return f" Such as: opswatch explain --target {next(iter(plan.targets))}"
+    return ' Nothing can fail yet: write a [[service]], such as id = "orders".'
 
 
 def _subject(what: str | None, check: str | None, target: str | None) -> tuple[str | None, str | None]:
@@ -181,4 +191,6 @@ def _known(kind: str, name: str, known: Iterable[str]) -> None:
 
     near = nearest(name, names)
     hint = f"did you mean {near!r}?" if near else f"known are {listed(names)}"
+    if not names and " " not in kind:
+        hint = f"write a [[{kind}]] first"
     raise _Unknown(f"There is no {kind} {name!r}: {hint}")

@@ -94,7 +94,9 @@ def show(roster: str, start: str, end: str | None, as_json: bool) -> int:
         ]
         for shift in shifts
     ]
-    print_table([f"FROM ({zone})", "TO", "ON CALL", "LAYER", "CHANGED BY"], rows)
+    headings = [f"FROM ({zone})", "TO", "ON CALL", "LAYER", "CHANGED BY"]
+    used = len(headings) if any(row[-1] for row in rows) else len(headings) - 1
+    print_table(headings[:used], [row[:used] for row in rows], whole=2)
     return DONE
 
 

@@ -30,9 +30,9 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 0) -> None:
     """Columns under headings; Chinese letters count as the two columns they take. A cell that is a priority or a
-    state is coloured."""
+    state is coloured. The first `whole` columns are never broken into lines."""
     from io import StringIO
 
     from rich.console import Console
@@ -41,15 +41,34 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     coloured = is_coloured()
     out = StringIO()
-    width = shutil.get_terminal_size().columns if _is_terminal() else _PIPE_WIDTH
-    console = Console(file=out, width=width, force_terminal=coloured, no_color=not coloured, legacy_windows=False)
+    console = Console(file=out, width=width(), force_terminal=coloured, no_color=not coloured, legacy_windows=False)
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
-    for heading in headings:
-        table.add_column(heading)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=number < whole)
     for row in rows:
         table.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))
     console.print(table)
     click.echo("\n".join(line.rstrip() for line in out.getvalue().splitlines()), color=coloured)
+
+
+def width() -> int:
+    """How many columns a line may take."""
+    return shutil.get_terminal_size().columns if _is_terminal() else _PIPE_WIDTH
+
+
+def lines_of(parts: Iterable[str], room: int) -> list[str]:
+    """`parts` joined by "; " to lines of at most `room` columns; a part is never broken. At least one line."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for part in parts:
+        joined = f"{lines[-1]}; {part}" if lines[-1] else part
+        if lines[-1] and cell_len(joined) > room:
+            lines[-1] += ";"
+            lines.append(part)
+        else:
+            lines[-1] = joined
+    return lines
 
 
 def print_markdown(text: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from opswatch.config.problems import Place, Problems
 from opswatch.config.settings import Loaded
+from opswatch.core.counts import say_count
 from opswatch.core.model import Priority, Role
-from opswatch.core.plan import Level, Person, Plan, Policy, Route
+from opswatch.core.plan import Level, Person, Plan, Policy, Roster, Route
 from opswatch.core.reach import rules_of
 from opswatch.core.roster import Rosters
 from opswatch.core.spans import say_roughly, say_span
@@ -17,6 +19,7 @@ from opswatch.core.state import Override
 from opswatch.errors import Problem
 
 GAPS_AHEAD = timedelta(days=30)
+GAPS_LATER = timedelta(days=366)
 GAPS_LISTED = 3
 REACH_AHEAD = timedelta(days=14)
 _LOUDNESS = {"never": 0, "day": 1, "always": 2}
@@ -201,7 +204,8 @@ def _louder(person: Person, urgent: Priority, lesser: Priority) -> str:
 
 def _nobody(plan: Plan, places: Places, found: Problems) -> None:
     if not plan.people:
-        found.add(places.table("person"), "nobody to page: there is no [[person]]", seen="")
+        words = "nobody to page: there is no [[person]]; `opswatch init` writes a first configuration"
+        found.add(places.table("person"), words, seen="")
         return
     if not any(rules_of(person, Priority.P0) for person in plan.people.values()):
         found.add(places.table("person"), "nobody to page: no person has a contact that works for P0", seen="")
@@ -248,8 +252,11 @@ def _gaps(plan: Plan, places: Places, found: Problems, now: datetime, overrides:
     """Times in the coming 30 days when a roster names nobody and nobody stands in for it."""
     resolver = Rosters(plan)
     for roster in plan.rosters.values():
+        if roster.fallback:
+            continue
         gaps = resolver.gaps(roster.id, overrides, now, now + GAPS_AHEAD)
-        if not gaps or roster.fallback:
+        if not gaps:
+            _gap_later(resolver, roster, places, found, now, overrides)
             continue
         total = sum((end - start for start, end in gaps), timedelta(0))
         listed = ", ".join(f"{start:%a %m-%d %H:%M} to {end:%a %m-%d %H:%M} UTC" for start, end in gaps[:GAPS_LISTED])
@@ -258,6 +265,27 @@ def _gaps(plan: Plan, places: Places, found: Problems, now: datetime, overrides:
         found.add(
             places.of("roster", roster.id), f"{words}; add a layer, a `fallback`, or say what it `covers`", seen=""
         )
+
+
+def _gap_later(
+    resolver: Rosters, roster: Roster, places: Places, found: Problems, now: datetime, overrides: tuple[Override, ...]
+) -> None:
+    """A gap that only a change of the clocks, a holiday or the end of a layer will open, within a year."""
+    gaps = resolver.gaps(roster.id, overrides, now + GAPS_AHEAD, now + GAPS_LATER)
+    if not gaps:
+        return
+    start, end = gaps[0]
+    many = f", and {say_count(len(gaps) - 1, 'time')} more within a year" if len(gaps) > 1 else ""
+    zones = dict.fromkeys(layer.timezone for layer in roster.layers)
+    changed = [name for name in zones if _offset(name, now) != _offset(name, start)]
+    why = f" (the clocks change before in {', '.join(changed)})" if changed else ""
+    words = f"nobody on call from {start:%a %Y-%m-%d %H:%M} to {end:%a %H:%M} UTC{many}{why}"
+    advice = "let shifts overlap, hand over by one clock, or add a layer beneath or a `fallback`"
+    found.add(places.of("roster", roster.id), f"{words}; {advice}", seen="")
+
+
+def _offset(zone: str, at: datetime) -> timedelta | None:
+    return at.astimezone(ZoneInfo(zone)).utcoffset()
 
 
 def _out_of_reach(plan: Plan, places: Places, found: Problems, now: datetime, overrides: tuple[Override, ...]) -> None:

@@ -69,6 +69,10 @@ class RosterCalendar:
             marks.append(self._mark(inside))
         return marks
 
+    def is_hourly(self, piece: Piece) -> bool:
+        """Whether clocks read a full hour where it begins and where it ends."""
+        return all(calendars.reading(at, self.zone).minute == 0 for at in (piece.start, piece.end))
+
     def _mark(self, inside: Sequence[Piece]) -> tuple[str, Piece | None]:
         for piece in inside:
             if piece.is_gap:
