@@ -222,6 +222,12 @@ inbox_alerts_pending = Gauge("opswatch_inbox_alerts_pending", "Accepted alerts t
 inbox_undecidable_alerts_total = Counter(
     "opswatch_inbox_undecidable_alerts_total", "Accepted alerts that could not be decided, and were passed over."
 )
+hook_posts_total = Counter(
+    "opswatch_hook_posts_total",
+    "Bodies posted at a hook of the configuration: accepted, partly (some alerts could not be used), ignored (nothing "
+    "of it is to be told), refused (not authorised), invalid, overload.",
+    ("hook", "outcome"),
+)
 config_stale = Gauge("opswatch_config_stale", "1 while the configuration on disk was refused and an older one runs.")
 config_loaded_timestamp_seconds = Gauge(
     "opswatch_config_loaded_timestamp_seconds", "When the running configuration was loaded (Unix time)."

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from opswatch.core.events import PostedAlert
+from opswatch.core.model import UnknownReason
 from opswatch.errors import OpswatchError
 
 BODY_MAX = 16 * 1024 * 1024
@@ -25,6 +26,9 @@ ANNOTATIONS_MAX = 64
 ANNOTATION_MAX = 4_000  # of one; the rest is cut off
 PROBLEMS_MAX = 20  # told of
 ZERO_YEAR = "0001-01-01T"
+OURS = "opswatch"  # where hooks put what Alertmanager's shape has no word for
+KEY_MAX = 1_000
+REASONS = {one.value: one for one in (UnknownReason.NO_DATA, UnknownReason.ERROR, UnknownReason.TIMEOUT)}
 
 
 class BadPost(OpswatchError):
@@ -43,18 +47,23 @@ class Read:
 
 def read(body: bytes) -> Read:
     """The alerts of a body in the shape of `POST /api/v2/alerts`, gzip or not. Raises BadPost."""
+    text, found = decoded(body, BODY_MAX)
+    if type(found) is not list:
+        raise BadPost(f"the body is {kind_of(found)}: a list of alerts is expected, [{{'labels': {{…}}}}, …]")
+    return usable(found, text)
+
+
+def decoded(body: bytes, most: int) -> tuple[str, Any]:
+    """The text of a body, gzip or not, and the JSON it is. Raises BadPost."""
     if is_packed(body):
-        body = _unpacked(body)
-    if len(body) > BODY_MAX:
-        raise BadPost(f"the body has {len(body)} bytes: at most {BODY_MAX} are taken; post fewer alerts at once")
+        body = _unpacked(body, most)
+    if len(body) > most:
+        raise BadPost(f"the body has {len(body)} bytes: at most {most} are taken; post fewer alerts at once")
     try:
         text = body.decode("utf-8-sig")
-        found = json.loads(text)
+        return text, json.loads(text)
     except (ValueError, RecursionError) as trouble:
         raise BadPost(f"the body is not JSON: {trouble}") from None
-    if type(found) is not list:
-        raise BadPost(f"the body is {_a(found)}: a list of alerts is expected, [{{'labels': {{…}}}}, …]")
-    return usable(found, text)
 
 
 def is_packed(body: bytes) -> bool:
@@ -62,11 +71,18 @@ def is_packed(body: bytes) -> bool:
     return body.startswith(b"\x1f\x8b")
 
 
-def usable(found: Sequence[Any], text: str | None = None) -> Read:
-    """Which of these alerts can be used. Likewise for what a hook has brought into this shape."""
+def usable(
+    found: Sequence[Any], text: str | None = None, *, also: Callable[[Mapping[str, Any]], str | None] | None = None
+) -> Read:
+    """Which of these alerts can be used. Likewise for what a hook has brought into this shape: `also` says what else
+    may be wrong with one."""
     if len(found) > ALERTS_MAX:
         raise BadPost(f"{len(found)} alerts in one post: at most {ALERTS_MAX} are taken; post them in several")
-    bad = [(place, why) for place, one in enumerate(found) if (why := _problem(one)) is not None]
+    bad = [
+        (place, why)
+        for place, one in enumerate(found)
+        if (why := _problem(one) or (also(one) if also is not None else None)) is not None
+    ]
     if not bad:
         return Read(tuple(found), (), text)
     unusable = {place for place, _ in bad}
@@ -97,16 +113,17 @@ def alert_of(one: Mapping[str, Any]) -> PostedAlert:
         instant(ends) if ends else None,
         (one.get("generatorURL") or "")[:ANNOTATION_MAX],
         None if status is None or type(status) is not str else status == "resolved",
+        *_ours(one.get(OURS)),
     )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpacked(body: bytes, most: int) -> bytes:
     """At most a byte more than may be: who packs a gigabyte into a kilobyte gets no further."""
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, BODY_MAX + 1)
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, most + 1)
     except zlib.error as trouble:
         raise BadPost(f"the body is no whole gzip file: {trouble}") from None
 
@@ -114,10 +131,10 @@ def _unpacked(body: bytes) -> bytes:
 def _problem(one: Any) -> str | None:
     """Why this alert cannot be used, if so."""
     if type(one) is not dict:
-        return f"it is {_a(one)}: an object with labels is expected"
+        return f"it is {kind_of(one)}: an object with labels is expected"
     labels = one.get("labels")
     if type(labels) is not dict:
-        return f"labels is {_a(labels)}: an object is expected, such as {{'alertname': 'DiskFull'}}"
+        return f"labels is {kind_of(labels)}: an object is expected, such as {{'alertname': 'DiskFull'}}"
     if not any(labels.values()):
         return "it has no labels: at least one that is not empty is expected"
     if (why := _texts(labels, "label")) is not None:
@@ -127,18 +144,18 @@ def _problem(one: Any) -> str | None:
     annotations = one.get("annotations")
     if annotations:
         if type(annotations) is not dict:
-            return f"annotations is {_a(annotations)}: an object is expected"
+            return f"annotations is {kind_of(annotations)}: an object is expected"
         if (why := _texts(annotations, "annotation", limit=BODY_MAX)) is not None:
             return why
     if (url := one.get("generatorURL")) is not None and type(url) is not str:
-        return f"generatorURL is {_a(url)}: text is expected"
+        return f"generatorURL is {kind_of(url)}: text is expected"
     return _instants_hold(one.get("startsAt"), one.get("endsAt"))
 
 
 def _texts(texts: Mapping[str, Any], what: str, limit: int = LABEL_MAX) -> str | None:
     for name, value in texts.items():
         if type(value) is not str:
-            return f"{what} {name!r} is {_a(value)}: text is expected"
+            return f"{what} {name!r} is {kind_of(value)}: text is expected"
         if not name:
             return f"a {what} has an empty name"
         if len(value) > limit or len(name) > LABEL_MAX:
@@ -173,12 +190,22 @@ def instant(given: str) -> datetime | None:
     return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
+def _ours(more: Any) -> tuple[str, UnknownReason | None]:
+    """What our own doors have found out about it: its key, and why its source cannot tell how it is."""
+    if type(more) is not dict:
+        return "", None
+    key, unknown = more.get("key"), more.get("unknown")
+    reason = REASONS.get(unknown) if type(unknown) is str else None
+    return (key[:KEY_MAX] if type(key) is str else ""), reason
+
+
 def _named(one: Any) -> str:
     labels = one.get("labels") if type(one) is dict else None
     name = labels.get("alertname") if type(labels) is dict else None
     return f" ({name[:80]})" if type(name) is str and name else ""
 
 
-def _a(value: Any) -> str:
+def kind_of(value: object) -> str:
+    """What it is, for a sentence."""
     kinds = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "missing"}
     return kinds.get(type(value), "a number")

@@ -15,6 +15,7 @@ from opswatch.config.load import load
 from opswatch.config.settings import (
     ChannelSettings,
     Deadman,
+    HookSettings,
     Inspection,
     Kinds,
     Loaded,
@@ -30,6 +31,7 @@ from opswatch.errors import Problem
 __all__ = [
     "ChannelSettings",
     "Deadman",
+    "HookSettings",
     "Inspection",
     "Kinds",
     "Loaded",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from opswatch import playbooks
-from opswatch.config import files, reaching, rules, schema, shell, what, who, windows
+from opswatch.config import files, hooks, reaching, rules, schema, shell, what, who, windows
 from opswatch.config.names import Names
 from opswatch.config.problems import KeyPath, Problems, Source
 from opswatch.config.references import resolve_all
@@ -161,7 +161,6 @@ def _build(
         vantage=reaching.vantage(tables, checks.values(), problems, warnings),
         pages_per_hour_max=tables.one("mercy", schema.Mercy).pages_per_hour_max,
     )
-    shell.warn_of_what_waits(tables, warnings)
     reaching.warn_of_idle_parents(tables, targets, checks.values(), warnings)
     shell.warn_of_idle_rounds(tables, checks, warnings)
     if now is not None:
@@ -188,6 +187,7 @@ def _settings(tables: Tables, names: Names, path: Path, node: str, kinds: Kinds,
         deadman=shell.deadman(tables, problems),
         retention=shell.retention(tables),
         inspections=shell.inspections(tables, names, timezone=top.timezone),
+        hooks=hooks.hooks(tables, problems),
     )
 
 

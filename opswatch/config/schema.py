@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from opswatch.config import fields as f
+from opswatch.config.hook_tables import Hook
 from opswatch.config.reading import NOTHING, Spot, Table, key, list_of, map_of, some_of
 from opswatch.core.model import Health, Priority, Secret
 from opswatch.core.plan import NotifyStep
@@ -409,11 +410,6 @@ class Vantage(Table):
     failing: int = key(f.whole(1, 1_000_000), 5)
 
 
-class Hook(Table):
-    id: str = key(f.name, example='id = "billing"')
-    mapping: Mapping[str, Any] = key(f.table, example="mapping = { … }")
-
-
 class Heartbeat(Table):
     id: str = key(f.name, example='id = "nightly-backup"')
     cron: str | None = key(f.cron, None)
@@ -458,4 +454,3 @@ TABLES: dict[str, type[Table]] = {
 }
 """`[priority.P0]` … stand apart: a table of tables."""
 NAMED = frozenset(name for name, table in ARRAYS.items() if "id" in table.KEYS)
-NOT_YET_ACTED_ON = ("hook",)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from opswatch.config.problems import Source
+    from opswatch.mapping import Mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Kinds(Protocol):
     def known_channels(self) -> list[str]: ...
 
 
+BUILT_IN = ("alertmanager", "grafana")
+"""Hooks that speak a format of their own."""
 FEEDS_MAX = 1_000_001
 
 
@@ -86,6 +89,24 @@ class TokenSettings:
     id: str
     secret: Secret
     may: frozenset[str]  # read | act | ingest
+
+
+@dataclass(frozen=True, slots=True)
+class HookSettings:
+    """Where a webhook may be posted. `repeat` is how often it says again what still fires; None: it speaks of each
+    change once. With a `secret` its posts may be signed instead of showing a token: HMAC-SHA256 of the body, in
+    hexadecimal, in the header `signature`."""
+
+    id: str
+    repeat: timedelta | None = None
+    mapping: Mapped | None = field(default=None, repr=False)
+    secret: Secret | None = None
+    signature: str = "X-Hub-Signature-256"
+
+    @property
+    def family(self) -> str:
+        """Within which alerts are compared: no two hooks ever mean the same one."""
+        return self.id if self.id in BUILT_IN else f"hook:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +152,7 @@ class Settings:
     deadman: Deadman | None = None
     retention: Retention = Retention()
     inspections: tuple[Inspection, ...] = ()
+    hooks: Mapping[str, HookSettings] = field(default_factory=dict)
 
     def carrier(self, kind: str) -> ChannelSettings | None:
         """The channel that carries messages to a person's contact of this kind: the first one written."""

@@ -219,18 +219,6 @@ def warn_of_idle_rounds(tables: Tables, checks: Iterable[str], warnings: Problem
                 warnings.add(place, "matches no check: this part of the round looks at nothing")
 
 
-def warn_of_what_waits(tables: Tables, warnings: Problems) -> None:
-    """Keys this release takes and does nothing with yet, wherever they are written."""
-    for table in schema.NOT_YET_ACTED_ON:
-        entries = tables.arrays.get(table, []) + ([tables.singles[table]] if table in tables.singles else [])
-        for entry in entries:
-            _waits(entry.place, warnings)
-
-
-def _waits(place: Place, warnings: Problems) -> None:
-    warnings.add(place, "accepted, but this release does not act on it yet", seen="")
-
-
 def is_for_the_daemon(path: tuple[str | int, ...]) -> bool:
     """Whether only who looks and sends needs this value: secrets other than the store's, and plug-ins' own keys."""
     if path[0] == "channel" or (path[0] == "check" and "args" in path):

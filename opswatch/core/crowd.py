@@ -9,7 +9,7 @@ from opswatch.core import alerts, grouping, incidents, quiet
 from opswatch.core.classify import Case, Classified, classify, external_health, next_change
 from opswatch.core.events import PostedAlert
 from opswatch.core.matching import labels_of_posted
-from opswatch.core.model import Priority, Status
+from opswatch.core.model import Health, Priority, Status
 from opswatch.core.moment import Moment
 from opswatch.core.state import Alert, Incident, Posting
 
@@ -30,7 +30,7 @@ class Crowd:
         """A new alert: it joins with the others, or opens, raises or waits by itself."""
         m, (check, target, item) = self._m, names
         place, severity = m.places.of(one.labels), one.labels.get("severity", "")
-        health = external_health(severity)
+        health = external_health(severity) if one.unknown is None else Health.UNKNOWN
         labels = labels_of_posted(
             m.plan, one.labels, check=check, place=place, target=target, health=health.value, source=source
         )
@@ -56,6 +56,7 @@ class Crowd:
             service=place.service,
             episode=posting.episode,
             health=health,
+            reason=one.unknown,
             fired_at=m.now,
             changed_at=m.now,
             sentence=posting.sentence,

@@ -12,7 +12,7 @@ from opswatch.core.findings import Action as Action
 from opswatch.core.findings import ActionsFound as ActionsFound
 from opswatch.core.findings import RiskFound as RiskFound
 from opswatch.core.findings import RiskGone as RiskGone
-from opswatch.core.model import Priority, Severity, Stage, Verdict
+from opswatch.core.model import Priority, Severity, Stage, UnknownReason, Verdict
 from opswatch.core.norms import Norm
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -347,7 +347,8 @@ class PostedAlert:
     """One alert as somebody else says it, already validated. Its labels are its identity; empty values are left out.
 
     `resolved` is what the source says outright (a webhook's status); None: its `ends_at` says it. `starts_at` and
-    `ends_at` are by the source's clock.
+    `ends_at` are by the source's clock. With a `key`, that is its identity, and its labels may change. `unknown`: its
+    source cannot tell how it is; with `resolved` it has lost sight of it, which is no recovery.
     """
 
     labels: Mapping[str, str]
@@ -356,6 +357,8 @@ class PostedAlert:
     ends_at: datetime | None = None
     generator_url: str = ""
     resolved: bool | None = None
+    key: str = ""
+    unknown: UnknownReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,15 @@ def key_of(labels: Mapping[str, str], family: str) -> str:
     return alert_key(*_names(labels, family))
 
 
+def names_of(one: PostedAlert, family: str) -> tuple[str, str, str]:
+    """Check, target and item of this alert. One with a key of its own is called like its family: nothing that may
+    change is part of it."""
+    if not one.key:
+        return _names(one.labels, family)
+    digest = blake2b(f"{family}\xff{one.key}".encode("utf-8", "replace"), digest_size=8)
+    return family.rpartition(":")[2][:NAME_MAX], "", digest.hexdigest()
+
+
 def _names(labels: Mapping[str, str], family: str) -> tuple[str, str, str]:
     # Not `fingerprint`: its loop over bytes takes ten times as long, and this is done for each alert every minute.
     digest = blake2b(digest_size=8)
@@ -97,14 +106,17 @@ def posted(m: Moment, event: Posted) -> None:
 
 
 def _take(m: Moment, event: Posted, one: PostedAlert, known: dict[str, datetime | None], crowd: Crowd) -> None:
-    names = _names(one.labels, event.family)
+    names = names_of(one, event.family)
     key = alert_key(*names)
     before = m.draft.posting(key)
     last = known.setdefault(key, before.posted_at if before is not None else None)
     if last is not None and event.at <= last <= m.now + alerts.CLOCKS_APART_MAX:
         return
     alert = m.draft.alert(key)
-    if is_resolved(one, before, event.at):
+    if one.resolved and one.unknown is not None:
+        if alert is not None:
+            _fires(m, event, names, one, before, alert, crowd)
+    elif is_resolved(one, before, event.at):
         crowd.join()
         _ended(m, event, key, one, before, alert)
     elif alert is None and before is not None and _is_late(one, before, event.at):
@@ -167,9 +179,9 @@ def _fires(
         _say_skew(m, posting)
     if alert is not None:
         m.draft.changes.postings[posting.key] = posting
-        if alert.health is Health.UNKNOWN:
+        if health_of(one) != (alert.health, alert.reason) or (one.key and dict(alert.labels) != dict(one.labels)):
             crowd.join()
-            _speaks_again(m, alert, posting)
+            _speaks_again(m, alert, posting, one)
         return
     m.draft.changes.postings[posting.key] = posting
     crowd.fires(names, posting, one, event.source)
@@ -220,22 +232,33 @@ def _say_skew(m: Moment, posting: Posting) -> None:
         m.record("clock_skewed", source=posting.source, by_s=round(posting.skew_s), alert=posting.key)
 
 
-def _speaks_again(m: Moment, alert: Alert, posting: Posting) -> None:
-    """It was silent, and is posted again: as bad as its labels say."""
-    health = external_health(alert.labels.get("severity", ""))
-    alerts.changed(
-        m,
-        replace(
-            alert,
-            health=health,
-            reason=None,
-            changed_at=m.now,
-            sentence=posting.sentence,
-            annotations=posting.annotations,
-            generator_url=posting.generator_url,
-        ),
-        before=alert.health,
+def health_of(one: PostedAlert) -> tuple[Health, UnknownReason | None]:
+    """How bad its source says that it is: by its severity, unless the source cannot tell."""
+    if one.unknown is not None:
+        return Health.UNKNOWN, one.unknown
+    return external_health(one.labels.get("severity", "")), None
+
+
+def _speaks_again(m: Moment, alert: Alert, posting: Posting, one: PostedAlert) -> None:
+    """It was silent, or is otherwise than it was: as bad as its labels say now."""
+    health, reason = health_of(one)
+    place = m.places.of(one.labels)
+    after = replace(
+        alert,
+        health=health,
+        reason=reason,
+        changed_at=m.now,
+        sentence=posting.sentence,
+        annotations=posting.annotations,
+        generator_url=posting.generator_url,
+        labels=one.labels,
+        service=place.service,
+        seen_as=place.target,
     )
+    if (health, reason) == (alert.health, alert.reason):
+        alerts.due(m, after)
+    else:
+        alerts.changed(m, after, before=alert.health)
 
 
 def sentence_of(one: PostedAlert) -> str:

@@ -23,9 +23,11 @@ from opswatch.web.door import Door, static
 from opswatch.web.guard import Guard
 from opswatch.web.heartbeats import add_heartbeats
 from opswatch.web.history import add_history
+from opswatch.web.hooks import Hooks
 from opswatch.web.ical import add_ical
 from opswatch.web.ingest import Ingest
 from opswatch.web.pages import GET, NotFound, add_pages, sign_in_page
+from opswatch.web.posting import Entrance
 from opswatch.web.reports import add_reports
 
 FOR_EVER = "public, max-age=31536000, immutable"  # their address changes with their content
@@ -46,7 +48,9 @@ def make_app(door: Door, *, monotonic_s: Callable[[], float] = clock.monotonic_s
     add_alertmanager(app, door)
     add_heartbeats(app, door)
     add_troubles(app, door)
-    return Ingest(Guard(app, door.client, monotonic_s=monotonic_s), door, monotonic_s=monotonic_s)
+    entrance = Entrance(door, monotonic_s=monotonic_s)
+    inner = Hooks(Guard(app, door.client, monotonic_s=monotonic_s), door, entrance)
+    return Ingest(inner, door, entrance)
 
 
 def add_for_machines(app: FastAPI, door: Door) -> None:
