@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from opswatch.core import escalation, pools, sla
 from opswatch.core import incidents as life
@@ -94,6 +96,7 @@ class IncidentView:
                     "since": utc(alert.fired_at),
                     "sentence": alert.sentence,
                     "evidence": list(alert.evidence),
+                    **(life.posted_facts(alert) if alert.is_external else {"source": alert.source}),
                 }
                 for alert in self.alerts[:FAILING_MAX]
             ],
@@ -119,6 +122,12 @@ class IncidentView:
             "timeline": [entry_json(stored) for stored in self.entries],
             "allowed": list(self.allowed),
         }
+
+    @property
+    def posted(self) -> Mapping[str, Any] | None:
+        """What others said of the alert that opened it, if others did (`incidents.posted_facts`)."""
+        found = next((one.entry.facts.get("posted") for one in self.entries if one.entry.kind == "triggered"), None)
+        return found if isinstance(found, Mapping) else None
 
     @property
     def due(self) -> sla.Due:

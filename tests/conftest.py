@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,29 @@ def redis_server() -> Iterator[servers.Redis]:
     """A Redis of our own for the whole run."""
     with _present("Redis"), servers.redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def amtool() -> str:
+    """Alertmanager's own command line."""
+    with _present("amtool"):
+        return servers.amtool()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Callable[..., servers.Prometheus]]:
+    """Makes a Prometheus of our own: `prometheus(rules, scraped="host:port", alertmanager="host:port")`, not started
+    yet; stopped after the test."""
+    made: list[servers.Prometheus] = []
+
+    def make(rules: str, **where: str) -> servers.Prometheus:
+        with _present("Prometheus"):
+            made.append(servers.Prometheus(tmp_path / f"prometheus{len(made)}", rules, **where))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
 
 
 @pytest.fixture

@@ -308,6 +308,62 @@ def redis(*settings: str) -> Iterator[Redis]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+# --- Prometheus, and amtool
+
+
+PROMETHEUS = """
+global:
+  scrape_interval: 200ms
+  scrape_timeout: 200ms
+  evaluation_interval: 200ms
+rule_files: [rules.yml]
+scrape_configs:
+- job_name: node
+  honor_labels: true
+  static_configs: [{{targets: ["{scraped}"]}}]
+alerting:
+  alertmanagers:
+  - static_configs: [{{targets: ["{alertmanager}"]}}]
+"""
+
+
+class Prometheus:
+    """A Prometheus of our own, in `folder`: it scrapes `scraped` and posts its alerts to `alertmanager`, both
+    `host:port`. What it knows outlives `stop`."""
+
+    def __init__(self, folder: Path, rules: str, *, scraped: str, alertmanager: str) -> None:
+        program = shutil.which("prometheus", path=_PATH)
+        if program is None:
+            raise Absent("Prometheus is not installed: apt-get install prometheus")
+        self._program, self.folder, self.port = program, folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+        (folder / "rules.yml").write_text(rules)
+        (folder / "prometheus.yml").write_text(PROMETHEUS.format(scraped=scraped, alertmanager=alertmanager))
+
+    def start(self) -> None:
+        """Come back when it serves."""
+        command = [self._program, f"--config.file={self.folder / 'prometheus.yml'}", "--rules.alert.resend-delay=500ms"]
+        command += [f"--storage.tsdb.path={self.folder / 'data'}", f"--web.listen-address=127.0.0.1:{self.port}"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+        _wait_for("Prometheus", self._process, self.folder, lambda: _listens(self.port))
+
+    def stop(self) -> None:
+        """As its service would be stopped."""
+        if self._process is not None:
+            _stop(self._process, signal.SIGTERM)
+            self._process = None
+
+
+def amtool() -> str:
+    """Alertmanager's own command line. Raises Absent."""
+    found = shutil.which("amtool", path=_PATH)
+    if found is None:
+        raise Absent("amtool is not installed: apt-get install prometheus-alertmanager")
+    return found
+
+
 # Debian keeps servers in sbin, which is not on everybody's PATH.
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 

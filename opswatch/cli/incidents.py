@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -173,6 +175,8 @@ def _storm(view: IncidentView) -> None:
 
 
 def _failing(view: IncidentView, zone: str) -> None:
+    from opswatch.core.incidents import posted_facts
+
     if len(view.alerts) > FAILING_SHOWN:
         say(f"fails: {say_count(len(view.alerts), 'alert')}, of which the first {FAILING_SHOWN}")
     for alert in view.alerts[:FAILING_SHOWN]:
@@ -180,6 +184,20 @@ def _failing(view: IncidentView, zone: str) -> None:
         say(f"  {alert.sentence}")
         for line in alert.evidence[:EVIDENCE_LINES]:
             say(f"    {line}")
+        if alert.is_external:
+            _posted(posted_facts(alert))
+    if not view.alerts and view.posted is not None:
+        say("what opened it:")
+        _posted(view.posted)
+
+
+def _posted(facts: Mapping[str, Any]) -> None:
+    """What others said of an alert."""
+    say(f"    posted by {facts['source']}" + (f": {facts['generator_url']}" if facts["generator_url"] else ""))
+    for what in ("labels", "annotations"):
+        if facts[what]:
+            pairs = " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in facts[what].items())
+            say(f"    {what}: {pairs}")
 
 
 def _messages(view: IncidentView, zone: str) -> None:

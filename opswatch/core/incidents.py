@@ -89,6 +89,22 @@ def word_of(kind: type[Command]) -> str:
     )
 
 
+POSTED_MAX = 32  # labels, and annotations
+POSTED_TEXT_MAX = 500
+
+
+def posted_facts(alert: Alert) -> dict[str, object]:
+    """What others said of it: who they are, labels and annotations (long ones cut), where they saw it."""
+    shown = {name: value[:POSTED_TEXT_MAX] for name, value in list(alert.annotations.items())[:POSTED_MAX]}
+    labels = {name: value[:POSTED_TEXT_MAX] for name, value in list(alert.labels.items())[:POSTED_MAX]}
+    return {
+        "source": alert.source,
+        "labels": labels,
+        "annotations": shown,
+        "generator_url": alert.generator_url[:POSTED_TEXT_MAX],
+    }
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Opening and joining
 
@@ -145,6 +161,7 @@ def opened(
         state=str(alert.health) if alert else None,
         text=summary,
         storm=storm,
+        posted=posted_facts(alert) if alert is not None and alert.is_external else None,
     )
     return incident
 

@@ -71,6 +71,10 @@ class Failing(BaseModel):
     since: datetime
     sentence: str
     evidence: list[str]
+    source: str  # `check`, or who posted it
+    labels: dict[str, str] = {}  # as posted, likewise what follows
+    annotations: dict[str, str] = {}
+    generator_url: str = ""
 
 
 class SentMessage(BaseModel):

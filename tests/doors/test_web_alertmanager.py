@@ -347,3 +347,15 @@ def test_what_is_not_there_is_a_json_string_too(site):
     assert isinstance(site.get(f"{API}/nothing").json(), str)
     answer = site.ask("PUT", f"{API}/silences", json={})
     assert answer.status_code == 405 and isinstance(answer.json(), str)
+
+
+def test_the_incident_says_who_posted_what_and_where_it_was_seen(site):
+    posts(site, disk_full(instance="db1"))
+    (one,) = site.get("/api/v1/incidents/1").json()["failing"]
+    assert (one["source"], one["labels"]["instance"]) == ("prometheus", "db1")
+    assert one["annotations"] == {"summary": "/ is full"}
+    page = site.get("/incidents/1").text
+    assert "posted by prometheus" in page
+    assert 'href="http://prometheus/graph?g0.expr=x"' in page
+    posts(site, {**disk_full(instance="db2", service="pay"), "generatorURL": "javascript:alert(1)"})
+    assert 'href="javascript:' not in site.get("/incidents/2").text
