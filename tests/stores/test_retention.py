@@ -102,6 +102,8 @@ def test_a_book_survives_its_checkpoint_whatever_is_in_it():
         announced={"db/db-1": "crit", "db/db-2": None},
         silences={1, 2},
         overrides={7},
+        absences={8},
+        covers={9},
         is_paused=True,
         risks={5: "open"},
         papers={3: "draft"},
