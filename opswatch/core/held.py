@@ -61,6 +61,8 @@ def report(m: Moment, source: str) -> None:
         priority=str(held.worst),
         evidence=held.alerts,
     )
+    if failing >= held.count:
+        return  # All of it is told by its own pages now.
     notices.tell(
         m,
         notices.readers(m.plan, held.owner),
