@@ -51,6 +51,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("silence", "silences:silence", "Page nobody for what matches."),
         Entry("maintenance", "maintenance:maintenance", "Planned quiet: the windows, and when exactly they hold."),
         Entry("heartbeat", "heartbeats:heartbeat", "Scheduled jobs that report: how they stand, and where they do."),
+        Entry("hook", "hooks:hook", "Webhooks: where what is posted, and what a body would become."),
         Entry("pause", "silences:pause", "No pages at all for a while."),
         Entry("dutylog", "dutylog:dutylog", "The duty log of a shift; write a line into it."),
         Entry("handoff", "handoff:handoff", "What the next person takes over."),

@@ -108,6 +108,11 @@ class HookSettings:
         """Within which alerts are compared: no two hooks ever mean the same one."""
         return self.id if self.id in BUILT_IN else f"hook:{self.id}"
 
+    @property
+    def path(self) -> str:
+        """Where it is posted."""
+        return f"/hooks/{self.id}" if self.id in BUILT_IN else f"/hooks/generic/{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Deadman:

@@ -84,7 +84,7 @@ def of_incident(
     """An incident as it stands; at a later `at`, as it would stand by then if nobody said a word. KeyError when it is
     not in the state, or gone by then."""
     keys = state.incidents[number].alerts
-    stage = Rehearsal(Engine(plan, regex), _copy(plan, state, keep=(number,), alerts=keys), now)
+    stage = Rehearsal(Engine(plan, regex), copied(plan, state, keep=(number,), alerts=keys), now)
     if at is not None and at > now:
         stage.passes(at)
         stage.entries.clear()
@@ -181,18 +181,27 @@ def _supposed(
     plan = _as_asked(with_check(plan, at_once(check)), check.id, target, supposed)
     stage = Rehearsal(Engine(plan, regex), _around(plan, state, check.id, target, supposed), now)
     stage.looks(check.id, target, supposed.health)
+    service = plan.targets[target].service
+    return supposition(stage, state, key, subject=f"{check.id}/{target}", service=service, supposed=supposed)
+
+
+def supposition(
+    stage: Rehearsal, state: State, key: str, *, subject: str, service: str | None, supposed: Supposed = AS_IT_STANDS
+) -> Explanation:
+    """What follows from the alert `key`, which has just begun to fail on the stage; `state` is what is so."""
+    plan, now = stage.engine.plan, stage.now
     alert = stage.state.alerts[key]
     number, joins = alert.incident, alert.incident in state.incidents and not supposed.is_then
     held = _why_quiet(stage, alert)
     incident = stage.state.incidents.get(number or 0)
     opened = incident is not None
     # Asked now: what the course brings may be routed another way, at another hour.
-    asked = incident if incident is not None else _would_be(alert, plan.targets[target].service, now)
+    asked = incident if incident is not None else _would_be(alert, service, now)
     policy = asked.policy or escalation.route(_moment(stage), asked)
     route = _route(stage, replace(asked, priority=alert.priority))
     course, behind, is_cut = _course(stage, number, (key,))
     return Explanation(
-        subject=f"{check.id}/{target}",
+        subject=subject,
         at=now,
         is_supposed=True,
         priority=alert.priority,
@@ -221,7 +230,7 @@ def _around(plan: Plan, state: State, check: str, target: str, supposed: Suppose
         cause.incident for cause in upstream.causes(plan, Draft(state), target) if cause.incident in state.incidents
     ]
     keep = dict.fromkeys([*same_group, *(number for number in causes if number is not None)])
-    return _copy(plan, state, keep=keep, alerts=(), without=alert_key(check, target))
+    return copied(plan, state, keep=keep, alerts=(), without=alert_key(check, target))
 
 
 def _as_asked(plan: Plan, check: str, target: str, supposed: Supposed) -> Plan:
@@ -260,7 +269,7 @@ def _would_be(alert: Alert, service: str | None, now: datetime) -> Incident:
 # Stepping a copy
 
 
-def _copy(plan: Plan, state: State, *, keep: Iterable[int], alerts: Iterable[str], without: str = "") -> State:
+def copied(plan: Plan, state: State, *, keep: Iterable[int], alerts: Iterable[str], without: str = "") -> State:
     """A state of our own with these incidents and alerts. Other alerts stand still: they matter to the rules only."""
     kept = {number: state.incidents[number] for number in keep}
     awake = {*alerts, *(key for one in kept.values() for key in one.alerts)}

@@ -111,14 +111,9 @@ class Hooks:
     def _unknown(self, path: str) -> str:
         from opswatch.config.suggest import listed, nearest
 
-        paths = [path_of(hook) for hook in self._door.office.settings.hooks.values()]
+        paths = [hook.path for hook in self._door.office.settings.hooks.values()]
         near = nearest(path[:200], paths)
         return f"no hook is posted there; {f'did you mean {near}?' if near else f'there are {listed(paths)}'}"
-
-
-def path_of(hook: HookSettings) -> str:
-    """Where it is posted."""
-    return (GENERIC if hook.mapping is not None else ROOT) + hook.id
 
 
 def source_of(hook: HookSettings, token: str | None) -> str:

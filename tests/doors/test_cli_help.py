@@ -42,6 +42,7 @@ ASKED_FOR = {
         "silence",
         "maintenance",
         "heartbeat",
+        "hook",
         "pause",
         "checks",
     ),
