@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,34 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.harness import PATIENCE_S, ROOT
+from tests.transcripts import blocks, holds, transcript
 
-README = ROOT / "README.md"
-
-
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def transcript() -> list[tuple[str, str]]:
-    """(command, expected output) in order; lines that begin with `>` go on with the command."""
-    steps: list[tuple[list[str], list[str]]] = []
-    for line in "".join(blocks("console")).splitlines():
-        if line.startswith("$ "):
-            steps.append(([line[2:]], []))
-        elif line.startswith("> "):
-            steps[-1][0].append(line[2:])
-        else:
-            steps[-1][1].append(line)
-    return [("\n".join(command), "\n".join(output)) for command, output in steps]
-
-
-def as_pattern(expected: str) -> str:
-    parts = ("\n".join(expected.splitlines())).split("…")
-    return r"[\s\S]*?".join(r"\s+".join(re.escape(word) for word in part.split()) for part in parts)
-
-
-def holds(expected: str, output: str) -> bool:
-    return not expected or re.search(as_pattern(expected), output) is not None
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 class Clone:
@@ -102,9 +76,9 @@ def clone(tmp_path) -> Iterator[Clone]:
 
 
 def test_the_readme_works_as_it_is_written(clone):
-    first_looks, the_page = blocks("text")
+    first_looks, the_page = blocks(PAGE, "text")
     clone.until(clone.log.read_text, first_looks)
-    for command, expected in transcript():
+    for command, expected in transcript(PAGE):
         is_question = command.split()[0] == "opswatch" and command.split()[1] in ("list", "show", "checks", "who")
         if is_question or command.startswith("opswatch dutylog"):
             clone.until(lambda command=command: clone.says(command), expected)
