@@ -142,6 +142,7 @@ class Check(Table):
     why: str = key(f.text, "")
     calendar: str | None = key(f.text, None)
     reach: bool | None = key(f.flag, None)
+    flapping: bool = key(f.flag, True)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -177,6 +177,7 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
         args=_args(table, place.at("args"), around),
         why=table.why,
         calendar=around.calendars.name(table.calendar, place.at("calendar")),
+        may_flap=table.flapping,
         reach=table.reach if table.reach is not None else table.probe in reaching.REACHING,
     )
 

@@ -118,7 +118,9 @@ def count(
     if cut_off is not None and confirmed is not Health.OK:
         confirmed, reason, sentence = Health.UNKNOWN, cut_off[0], f"{cut_off[1]}: {seen.sentence}"
     ring, flaps = watch.changes, watch.flapping
-    if ring or confirmed is not watch.confirmed:  # Most looks change nothing, and nothing did lately.
+    if not check.may_flap:
+        ring, flaps = 0, False
+    elif ring or confirmed is not watch.confirmed:  # Most looks change nothing, and nothing did lately.
         ring, flaps = _remembered(
             watch, verdict, confirmed, is_confirming=confirmed is Health.OK and bad > 0, reason=reason
         )

@@ -186,6 +186,7 @@ class Check:
     args: object = None  # the probe's own validated arguments; opaque here
     why: str = ""  # why it matters, for the page
     calendar: str | None = None  # whose holidays baselines mind
+    may_flap: bool = True  # False: each change is told, however often it comes and goes
     reach: bool = False  # critical here means that the target cannot be reached at all
 
     @property

@@ -184,3 +184,21 @@ def test_what_is_looked_at_once_a_day_does_not_flap():
         story.passes(days=1)
     assert not story.state.watches["db/db-1"].flapping
     assert story.kinds().count("triggered") == 10
+
+
+def test_a_check_may_be_told_at_each_change():
+    base = two_levels()
+    story = Story(replace(base, checks={"db": replace(base.checks["db"], may_flap=False)}))
+    for _ in range(10):
+        story.fails("db")
+        story.recovers("db")
+    assert len(story.paged()) == 10
+
+
+def test_a_reload_that_forbids_flapping_tells_what_is_so_at_the_next_look():
+    story = Story(two_levels())
+    flaps(story, bad_last=False)
+    checks = {name: replace(check, may_flap=False) for name, check in two_levels().checks.items()}
+    story.reloads(two_levels(checks=checks))
+    story.recovers("db")
+    assert story.incident(3).status is Status.RESOLVED

@@ -83,6 +83,7 @@ every = "{every}"
 timeout = "{every}"
 confirm = 1
 recover = 1
+flapping = false
 args = {{ command = ["/usr/bin/test", "!", "-e", "{flag}"] }}
 priority = {{ crit = "P1", warn = "P1" }}
 {more}

@@ -98,7 +98,7 @@ def test_the_pid_file_of_a_killed_daemon_keeps_nobody_out(installed):
 def test_our_own_downtime_is_told_as_not_monitored(installed):
     box = installed()
     box.start()
-    box.wait_for_log("1 of 1 checks looked")
+    box.wait_for_log("1 of 1 checks? looked")
     box.kill()
     box.start()
     import sqlite3
