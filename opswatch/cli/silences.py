@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from opswatch.cli.values import SPAN
 
 if TYPE_CHECKING:
     from opswatch.core.state import Silence
-
-_MATCHER = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 
 _span = click.option("--for", "span", type=SPAN, metavar="SPAN", help="For how long, such as 2h.")
 _until = click.option("--until", metavar="T", help="Until when, instead of --for.")
@@ -151,15 +148,13 @@ def _say_whether_paused(as_json: bool) -> int:
 
 
 def _matcher(text: str) -> tuple[str, str, str]:
-    found = _MATCHER.fullmatch(text)
-    if found is None:
-        raise click.BadParameter(
-            f"{text!r}: write a label and its value, such as service=orders", param_hint="MATCHERS"
-        )
-    value = found[3]
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        value = value[1:-1]
-    return found[1], found[2], value
+    from opswatch.core.matchers import read_matcher
+
+    try:
+        return read_matcher(text)
+    except ValueError as problem:
+        words = f"{problem}: write a label and its value, such as service=orders"
+        raise click.BadParameter(words, param_hint="MATCHERS") from None
 
 
 def _json(one: Silence) -> dict[str, object]:

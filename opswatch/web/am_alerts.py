@@ -20,7 +20,7 @@ from opswatch.core.state import Alert, Incident
 from opswatch.web.am_routes import Receivers
 from opswatch.web.door import Door
 
-AT_ONCE = 250  # alerts that are looked at while nobody may decide: a few milliseconds
+AT_ONCE = 100  # alerts that are looked at while nobody may decide: some ten milliseconds
 ACTIVE, SUPPRESSED = "active", "suppressed"
 
 Json = dict[str, Any]

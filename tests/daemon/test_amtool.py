@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.harness import PATIENCE_S, Installation, Receiver
+from tests.daemon.harness import PATIENCE_S, ROOT, Installation, Receiver
 
 MORE = """
 [[policy]]
@@ -133,6 +134,14 @@ def test_routes_are_shown_and_tested(am):
     assert "receiver: standard" in tree and "receiver: night" in tree
     assert am("config", "routes", "test", "service=orders", "priority=P1").strip() == "night"
     assert am("config", "routes", "test", "service=orders", "priority=P2").strip() == "standard"
+
+
+def test_the_commands_of_the_docs_work(am):
+    page = (ROOT / "docs" / "alertmanager.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("    amtool ")]
+    assert len(commands) >= 10
+    for words in commands:
+        am(*words)
 
 
 def test_the_cluster_is_shown(am):

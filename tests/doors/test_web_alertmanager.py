@@ -12,6 +12,7 @@ import pytest
 
 from opswatch.core.external import fingerprint
 from opswatch.loops.inbox import InboxLoop
+from tests.doors import web_office as rooms
 from tests.doors.web_office import ACT_TOKEN, INGEST_TOKEN, READ_TOKEN, WebOffice, bad_night, web_office
 
 API = "/api/v2"
@@ -359,3 +360,41 @@ def test_the_incident_says_who_posted_what_and_where_it_was_seen(site):
     assert 'href="http://prometheus/graph?g0.expr=x"' in page
     posts(site, {**disk_full(instance="db2", service="pay"), "generatorURL": "javascript:alert(1)"})
     assert 'href="javascript:' not in site.get("/incidents/2").text
+
+
+PARENTS = """
+[[service]]
+id = "net"
+name = "Network"
+[[target]]
+id = "router"
+kind = "tcp"
+url = "tcp://router.example.com:22"
+service = "net"
+[[target]]
+id = "db"
+kind = "tcp"
+url = "tcp://db.example.com:5432"
+service = "orders"
+parents = ["router"]
+"""
+
+
+def test_what_a_parent_explains_is_inhibited_by_the_parents_alert(tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "CHECKS", rooms.CHECKS.replace('["pay"]', '["pay", "router", "db"]'))
+    with web_office(tmp_path, more=PARENTS) as site:
+        for _ in range(2):
+            site.clock.passes(minutes=2)
+            for target in ("router", "db"):
+                site.fails("port-open", target, f"{target} refuses connections")
+        found = {one["labels"]["target"]: one for one in get(site, "/alerts")}
+        assert found["router"]["status"]["state"] == "active"
+        assert found["db"]["status"]["inhibitedBy"] == [found["router"]["fingerprint"]]
+        assert [one["labels"]["target"] for one in get(site, "/alerts?inhibited=false")] == ["router"]
+
+
+def test_without_loopback_nobody_may_anything_unasked(tmp_path):
+    with web_office(tmp_path, web="loopback = false") as site:
+        assert site.get(f"{API}/alerts").status_code == 401
+        assert site.post(f"{API}/silences", json=silence(site)).status_code == 401
+        assert site.ask("GET", f"{API}/alerts", token=READ_TOKEN).status_code == 200
