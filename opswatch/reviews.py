@@ -46,6 +46,7 @@ class Reviews:
         with self._desk.looking() as (state, engine):
             plan, rosters = engine.plan, engine.rosters
             silences, overrides = tuple(state.silences.values()), tuple(state.overrides.values())
+            held = dict(state.standing.held)
             incidents, overdue = list(state.incidents.values()), _overdue(state, plan, now)
         start, end = reviewing.span_of(kind, at, plan.timezone)
         inside = self._span(start, end, KINDS)
@@ -58,6 +59,7 @@ class Reviews:
             known_since=self._known_since(end),
             after=[one.entry for one in self._read(end, now, frozenset({"node_started"}), NODES_MAX)],
             silences=silences,
+            held=held,
             overrides=overrides,
             overdue=[self._titled(one) for one in overdue],
             is_cut=len(inside) >= ENTRIES_MAX,

@@ -80,6 +80,7 @@ class Case:
     opened_by: str | None = None
     acked_at: datetime | None = None
     acked_by: str | None = None
+    taken_at: datetime | None = None  # somebody has had it since; None: nobody has
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     is_touched: bool = False
@@ -147,6 +148,7 @@ def _level_entered(case: Case, entry: Entry, is_inside: bool) -> None:
 
 
 def _acknowledged(case: Case, entry: Entry, is_inside: bool) -> None:
+    case.taken_at = case.taken_at or entry.at
     case.status, case.owner = Status.ACKNOWLEDGED, _text(entry, "owner") or entry.by
     if case.acked_at is None:
         case.acked_at, case.acked_by = entry.at, entry.by
@@ -166,7 +168,7 @@ def _ack_counted(case: Case, entry: Entry, is_inside: bool) -> None:
 
 
 def _nobody_has_it(case: Case, entry: Entry, is_inside: bool) -> None:
-    case.status, case.owner = Status.TRIGGERED, None
+    case.status, case.owner, case.taken_at = Status.TRIGGERED, None, None
     case.asked.clear()
 
 
@@ -182,6 +184,7 @@ def _reassigned(case: Case, entry: Entry, is_inside: bool) -> None:
 
 def _resolved(case: Case, entry: Entry, is_inside: bool) -> None:
     case.status, case.resolved_at, case.resolved_by = Status.RESOLVED, entry.at, entry.by
+    case.taken_at = None
     case.asked.clear()
 
 

@@ -7,8 +7,8 @@ counts under the priority it had when the span ended. Spans of time are from the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from opswatch.core import calendars, noise
@@ -20,10 +20,11 @@ from opswatch.core.load import Load, loads_of
 from opswatch.core.model import Priority, Status
 from opswatch.core.noise import NoisyCheck, Told
 from opswatch.core.plan import Plan
+from opswatch.core.promises import Broken, broken
 from opswatch.core.roster import Rosters
 from opswatch.core.speed import Speed, rank, speed
 from opswatch.core.staffing import Day, outlook
-from opswatch.core.state import Override, Silence
+from opswatch.core.state import Held, Override, Silence
 
 __all__ = ["HISTORY_KINDS", "KINDS", "Figures", "Overdue", "Review", "figures_of", "review", "span_of"]
 
@@ -34,13 +35,16 @@ KINDS = (
     LIFE
     | DEEDS
     | PAGES
-    | {"alert_fired", "alert_cleared", "announced_ended", "alert_joined", "message_failed", "node_started", "duty_note"}
+    | {"alert_fired", "alert_cleared", "announced_ended", "alert_joined", "message_failed", "node_started"}
+    | {"duty_note", "sla_breached"}
 )
 """Kinds that the span itself is read for."""
 
 BEFORE = {"week": 4, "month": 3}
 """How many spans before are compared with."""
 SILENCE_OLD = timedelta(days=7)
+ACK_OLD = timedelta(days=1)
+"""Who took something this long ago, and is not done, may have forgotten it."""
 _DAY = timedelta(days=1)
 
 
@@ -116,13 +120,15 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An incident that was open when the span ended (or is, while it runs)."""
+    """An incident that was open when the span ended (or is, while it runs). `acked_at`: somebody has had it since;
+    None: nobody has it, or it was handed to somebody who has not taken it."""
 
     number: int
     title: str
     priority: str
     opened_at: datetime | None
     owner: str | None
+    acked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,8 @@ class Review:
     ahead: tuple[Day, ...]
     not_monitored: tuple[NotMonitored, ...]
     known_since: datetime | None = None  # the timeline begins later than the span
+    broken: tuple[Broken, ...] = ()  # promises, P0 to P3
+    held: Mapping[int, int] = field(default_factory=dict)  # alerts that each of `silences` has held back so far
     is_observing: bool = False
     is_cut: bool = False  # more happened than was read
 
@@ -163,6 +171,12 @@ class Review:
     @property
     def pages(self) -> int:
         return sum(load.pages for load in self.people)
+
+    @property
+    def forgotten(self) -> tuple[Open, ...]:
+        """What somebody has had for longer than a day, the longest first."""
+        old = [one for one in self.open if one.acked_at is not None and self.until - one.acked_at > ACK_OLD]
+        return tuple(sorted(old, key=lambda one: (one.acked_at or self.until, one.number)))
 
     @property
     def opened(self) -> int:
@@ -212,6 +226,7 @@ class Facts:
     known_since: datetime | None = None
     after: Sequence[Entry] = ()
     silences: Sequence[Silence] = ()
+    held: Mapping[str, Held] = field(default_factory=dict)  # what quiet holds back, see core.held
     overrides: Sequence[Override] = ()
     overdue: Sequence[Overdue] = ()
     is_cut: bool = False
@@ -225,6 +240,7 @@ def review(facts: Facts, plan: Plan, rosters: Rosters, *, kind: str, start: date
     inside = [entry for entry in facts.entries if start <= entry.at < end and entry.kind in KINDS]
     cases = _cases(facts.older, inside)
     told = noise.told(cases.values(), [*facts.older, *inside])
+    silences = tuple(one for one in facts.silences if now - one.starts_at > SILENCE_OLD)
     loads, asleep = loads_of(inside, cases.values(), told, plan, rosters, facts.overrides, (start, until))
     return Review(
         kind=kind,
@@ -244,12 +260,14 @@ def review(facts: Facts, plan: Plan, rosters: Rosters, *, kind: str, start: date
         deliveries=_deliveries(inside),
         gaps=_gaps(plan, rosters, facts.overrides, start, end),
         gaps_ahead=_gaps(plan, rosters, facts.overrides, end, end + 7 * _DAY),
-        silences=tuple(one for one in facts.silences if now - one.starts_at > SILENCE_OLD),
+        silences=silences,
         open=_open(cases.values()),
         overdue=tuple(sorted(facts.overdue, key=lambda one: (one.due_at, one.kind, one.number))),
         ahead=outlook(facts.begun, facts.known_since or start, plan, rosters, facts.overrides, end),
         not_monitored=not_monitored([*inside, *facts.after], start, end),
         known_since=facts.known_since if facts.known_since is not None and facts.known_since > start else None,
+        broken=broken(inside),
+        held={one.id: _held(facts, one) for one in silences},
         is_observing=plan.mode == "observe",
         is_cut=facts.is_cut,
     )
@@ -383,9 +401,14 @@ def _gaps(
 def _open(cases: Iterable[Case]) -> tuple[Open, ...]:
     found = [case for case in cases if case.status is not Status.RESOLVED]
     return tuple(
-        Open(case.number, case.title, case.priority, case.opened_at, case.owner)
+        Open(case.number, case.title, case.priority, case.opened_at, case.owner, case.taken_at)
         for case in sorted(found, key=lambda case: (case.priority, case.number))
     )
+
+
+def _held(facts: Facts, silence: Silence) -> int:
+    held = facts.held.get(f"silence {silence.id}")
+    return held.count if held is not None else 0
 
 
 def _midnight(day: date, zone: str) -> datetime:

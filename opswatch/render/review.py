@@ -14,6 +14,7 @@ from opswatch.core.noise import NoisyCheck, Tag, Told
 from opswatch.core.plan import Plan
 from opswatch.core.review import Figures, Gap, Missed, Review
 from opswatch.core.speed import Speed
+from opswatch.render.review_left import broken, left
 from opswatch.render.review_words import (
     LINES_MAX,
     TITLE_MAX,
@@ -22,7 +23,6 @@ from opswatch.render.review_words import (
     Section,
     Table,
     brief,
-    cut,
     more,
     number,
     say_all,
@@ -67,6 +67,7 @@ def sections(writer: ReviewWriter, review: Review) -> list[Section]:
         Section("short", writer.say("short.title"), lines=tuple(in_short(writer, review))),
         _answered(writer, review),
         _resolved(writer, review),
+        broken(writer, review),
         _trend(writer, review),
         _people(writer, review),
         _pages(writer, review),
@@ -74,7 +75,7 @@ def sections(writer: ReviewWriter, review: Review) -> list[Section]:
         _missed(writer, review),
         _delivery(writer, review),
         _coverage(writer, review),
-        _left(writer, review),
+        left(writer, review),
         _ahead(writer, review),
     ]
 
@@ -96,9 +97,11 @@ def in_short(writer: ReviewWriter, review: Review) -> list[str]:
     ended = sum(one.ended for one in review.missed)
     failed = sum(one.given_up for one in review.deliveries)
     for key, count in (
+        ("short.broken", sum(one.count for one in review.broken)),
         ("short.missed", sum(bool(one.passed) for one in review.missed)),
         ("short.ended", ended),
         ("short.open", len(review.open)),
+        ("short.forgotten", len(review.forgotten)),
         ("short.overdue", len(review.overdue)),
         ("short.failed", failed),
         ("short.gaps", len(review.gaps_ahead)),
@@ -382,45 +385,6 @@ def _gaps(writer: ReviewWriter, key: str, gaps: Sequence[Gap]) -> list[str]:
 def _gap(writer: ReviewWriter, key: str, gap: Gap) -> str:
     start, end = writer.between(gap.start, gap.end)
     return writer.say(key, roster=gap.roster, start=start, end=end, people=writer.names(gap.fallback))
-
-
-def _left(writer: ReviewWriter, review: Review) -> Section:
-    """Overdue papers, open incidents and old silences, each list cut where it grows long."""
-    overdue = [
-        writer.say(
-            f"left.{one.kind}",
-            number=one.number,
-            title=brief(one.title) or "–",
-            due=writer.moment(one.due_at),
-            person=writer.who(one.owner),
-        )
-        for one in review.overdue
-    ]
-    opened = [
-        writer.say(
-            "left.open",
-            number=one.number,
-            priority=one.priority,
-            title=titled(writer, one.number, one.title, None),
-            since=writer.moment(one.opened_at) if one.opened_at else writer.say("review.none"),
-            person=writer.who(one.owner),
-        )
-        for one in review.open
-    ]
-    silences = [
-        writer.say(
-            "left.silence",
-            number=one.id,
-            matchers=writer.join(f"{name}{how}{value}" for name, how, value in one.matchers),
-            since=writer.moment(one.starts_at),
-            span=writer.span(review.at - one.starts_at),
-            person=writer.who(one.owner),
-            reason=brief(one.reason),
-        )
-        for one in review.silences
-    ]
-    lines = [line for some in (overdue, opened, silences) for line in cut(writer, some)]
-    return Section("left", writer.say("left.title"), lines=tuple(lines or [writer.say("left.none")]))
 
 
 def _ahead(writer: ReviewWriter, review: Review) -> Section:

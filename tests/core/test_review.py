@@ -12,12 +12,12 @@ from opswatch.core.events import Note, Resolve, SetPriority
 from opswatch.core.load import Hours
 from opswatch.core.model import Priority
 from opswatch.core.noise import Proposal, Tag, noisiest, tag_in, told
-from opswatch.core.plan import Check, DayCalendar, Layer, Limit, Plan, Roster, Window
+from opswatch.core.plan import Check, DayCalendar, Layer, Limit, Plan, PriorityRule, Roster, Window
 from opswatch.core.review import Facts, Overdue, name_of, review, span_of, spans_before
 from opswatch.core.roster import Rosters
 from opswatch.core.speed import speed
 from opswatch.core.staffing import outlook
-from opswatch.core.state import Silence
+from opswatch.core.state import Held, Silence
 from tests.story import Story, person, two_levels
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -270,3 +270,55 @@ def test_an_incident_counts_under_the_priority_it_ended_with():
     )
     assert [one.opened for one in found.figures] == [1, 0, 0, 0]
     assert [one.priority for one in found.open] == ["P0"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Promises, and what somebody has forgotten
+
+
+def a_week(story: Story, **more: object):
+    start = span_of("week", story.entries[0].at, story.engine.plan.timezone)[0]
+    facts = Facts([one for one in story.entries if one.at >= start], **more)  # type: ignore[arg-type]
+    return review(facts, story.engine.plan, Rosters(story.engine.plan), kind="week", start=start, now=story.now)
+
+
+def test_promises_that_were_broken_are_counted_where_they_were_made():
+    rule = PriorityRule("always", 15 * MINUTE, HOUR, 4 * HOUR)
+    story = Story(two_levels(priorities={Priority.P1: rule}, group_by=("target",)))
+    story.fails("db", "db-1")
+    story.passes(minutes=16)
+    story.acks("ana")
+    story.fails("db", "db-2")
+    story.acks("bo", 2)
+    story.passes(minutes=70)
+    story.says(SetPriority(1, Priority.P3, by="ana"))
+    story.passes(hours=4)
+    found = a_week(story)
+    assert [bool(one.count) for one in found.broken] == [False, True, False, False]
+    assert (found.broken[1].ack, found.broken[1].resolve) == ((1,), (2,))
+    assert set(found.broken[1].update) == {1, 2}
+
+
+def test_what_somebody_took_and_did_not_end_is_named_after_a_day():
+    story = Story(two_levels(group_by=("target",)))
+    story.fails("db", "db-1")
+    story.acks("ana")
+    story.fails("db", "db-2")
+    story.passes(hours=23)
+    assert a_week(story).forgotten == ()
+    story.passes(hours=2)
+    taken = {one.number: one.acked_at for one in a_week(story).open}
+    (forgotten,) = a_week(story).forgotten
+    assert (forgotten.number, forgotten.owner) == (1, "ana")
+    assert (
+        forgotten.acked_at == next(one.at for one in story.entries if one.kind == "acknowledged") and taken[2] is None
+    )
+
+
+def test_an_old_silence_says_what_it_has_held_back():
+    made = MONDAY - 9 * DAY
+    old = tuple(Silence(one, (("host", "=", "a"),), made, MONDAY + 90 * DAY, "ana", "moving") for one in (1, 2))
+    plan = two_levels()
+    facts = Facts([], silences=old, held={"silence 2": Held(MONDAY + 90 * DAY, "ana", 7)})
+    found = review(facts, plan, Rosters(plan), kind="week", start=MONDAY, now=MONDAY + 3 * DAY)
+    assert found.held == {1: 0, 2: 7}

@@ -11,7 +11,8 @@ import pytest
 
 from opswatch.core.effects import Entry
 from opswatch.core.events import Acknowledge, AddSilence, Note
-from opswatch.core.model import Secret
+from opswatch.core.model import Priority, Secret
+from opswatch.core.plan import PriorityRule
 from opswatch.core.review import Facts, Review, review
 from opswatch.core.roster import Rosters
 from opswatch.loops.reviews import ReviewFiles, last_due
@@ -22,7 +23,7 @@ from opswatch.reviewing import Child, NotMade, Task
 from tests.house.project import ROOT
 from tests.records.room import Room, team
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)  # of ISO week 47
 
 
@@ -139,6 +140,54 @@ def test_as_json_it_has_the_same_numbers(tmp_path: Path):
     assert [one["opened"] for one in values["figures"]] == [0, 1, 0, 0]
     assert values["figures"][1]["acked"]["median"] == 360.0
     assert (values["start"], values["told"][0]["tag"]) == ("2026-11-16T00:00:00Z", "noise")
+    room.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            (
+                "| P1 | 1: #1 | – | 1: #1 |",
+                "Lead took it Mon 23 Nov 04:03, 2d 2h ago, and it is still open",
+                "it has held back 1 alert so far",
+                "it has held back nothing so far",
+                "2 promises broken",
+                "1 incident was taken more than a day ago",
+            ),
+        ),
+        (
+            "zh",
+            (
+                "| P1 | 1 次：#1 | – | 1 次：#1 |",
+                "接手，已 2 天 2 小时，仍未关闭",
+                "至今压下 1 条告警",
+                "至今没有压下任何告警",
+            ),
+        ),
+    ],
+)
+def test_broken_promises_and_what_is_forgotten_stand_in_it(tmp_path: Path, language: str, said: tuple[str, ...]):
+    promises = {Priority.P1: PriorityRule("always", MINUTE * 30, DAY * 3, DAY * 2)}
+    room = Room(tmp_path, team(priorities=promises), MONDAY + 3 * HOUR)
+    room.says(AddSilence((("target", "=", "db-2"),), room.now + 20 * DAY, "moving", by="lead"))
+    room.says(AddSilence((("target", "=", "db-9"),), room.now + 20 * DAY, "moving", by="lead"))
+    room.fails(target="db-2")
+    room.passes(days=7)
+    room.fails()
+    room.passes(hours=1, minutes=3)
+    room.says(Acknowledge(1, by="lead"))
+    room.passes(days=2, hours=2)
+    found = room.views.review("week", MONDAY + 7 * DAY)
+    text = for_reading(markdown(found, room.views.plan, language=language).text)
+    page = html(found, room.views.plan, language=language)
+    for words in said:
+        assert words in text, text
+        assert words.startswith("|") or words in page
+    values = as_values(found)
+    assert values["broken"][1] == {"priority": "P1", "ack": [1], "update": [], "resolve": [1]}
+    assert values["held"] == {"1": 1, "2": 0}
     room.close()
 
 
