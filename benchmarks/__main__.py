@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from benchmarks import cold, head, idle, page, review, rosters, samples, simulate, steps
+from benchmarks import cold, head, idle, ingest, page, review, rosters, samples, simulate, steps
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -21,6 +21,7 @@ def main() -> None:
     parts = [f"{versions}, {os.cpu_count()} cores, {platform.machine()}."]
     for name, measure in (
         ("page", page.main),
+        ("alert ingest", ingest.main),
         ("core steps", steps.main),
         ("simulation", simulate.main),
         ("rosters", rosters.main),

@@ -12,6 +12,7 @@ from opswatch.errors import StoreUnavailable
 from opswatch.stores import Store
 
 LATE_MAX = timedelta(seconds=30)  # a deadline or message this much overdue means that nobody works on it
+UNDECIDED_MAX = timedelta(seconds=60)  # a storm of 100,000 takes some ten
 ROSTER_AHEAD = timedelta(days=7)
 MB = 1e6
 ROOM_MIN = 200 * MB
@@ -35,6 +36,7 @@ def audit(desk: Desk, store: Store, now: datetime) -> list[Finding]:
             _size(store),
             _deadlines(desk, now),
             _messages(store, now),
+            _inbox(store, now),
             _rosters(desk, now),
             _clock(store, now),
         ]
@@ -76,6 +78,16 @@ def _messages(store: Store, now: datetime) -> Finding:
         age = int((now - due).total_seconds())
         return Finding("messages", False, f"a promised message waits for {age} s", "is the daemon running?")
     return Finding("messages", True, "none waits")
+
+
+def _inbox(store: Store, now: datetime) -> Finding:
+    """What was accepted from others is decided."""
+    waiting = store.waiting()
+    if waiting.oldest_at is not None and waiting.oldest_at < now - UNDECIDED_MAX:
+        age = int((now - waiting.oldest_at).total_seconds())
+        says = f"{waiting.alerts} accepted alerts are not decided, the oldest for {age} s"
+        return Finding("inbox", False, says, "is the daemon running? its log says what keeps it")
+    return Finding("inbox", True, f"{say_count(waiting.alerts, 'alert')} to decide" if waiting.rows else "empty")
 
 
 def _rosters(desk: Desk, now: datetime) -> Finding:

@@ -23,6 +23,7 @@ from opswatch.core.judging import GONE
 from opswatch.core.model import Health, Priority, UnknownReason
 from opswatch.core.moment import Moment
 from opswatch.core.places import thing_of
+from opswatch.core.sayings import not_posted_since, sentence_of, source_is_silent, source_posts_again
 from opswatch.core.state import Alert, Posting, alert_key
 
 SKEW_MAX = timedelta(seconds=30)
@@ -38,9 +39,6 @@ SPAN_MIN = timedelta(minutes=1)
 SPAN_MAX = timedelta(days=366)
 ENDED_KEPT = timedelta(hours=24)
 NAME_MAX = 120
-SENTENCE_MAX = 300
-SAYING = ("summary", "message", "title", "description")
-"""Annotations that say in words what is wrong, the shortest first."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -261,15 +259,6 @@ def _speaks_again(m: Moment, alert: Alert, posting: Posting, one: PostedAlert) -
         alerts.changed(m, after, before=alert.health)
 
 
-def sentence_of(one: PostedAlert) -> str:
-    """What is wrong, in the source's words."""
-    for name in SAYING:
-        if said := one.annotations.get(name, "").strip():
-            line = " ".join(said.split())
-            return line if len(line) <= SENTENCE_MAX else f"{line[: SENTENCE_MAX - 1]}…"
-    return one.labels.get("alertname", "") or "an alert without a name"
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Silence
 
@@ -284,7 +273,7 @@ def _heard(m: Moment, event: Posted) -> None:
     back_at = event.at if silent is not None else (before.silent_since if before is not None else None)
     m.draft.changes.postings[key] = Posting(key, event.source, event.at, silent_since=back_at)
     if silent is not None:
-        alerts.clear(m, silent, f"source {event.source} posts again")
+        alerts.clear(m, silent, source_posts_again(m.plan.language, event.source))
 
 
 def adopt(m: Moment) -> None:
@@ -332,7 +321,7 @@ def _expires(m: Moment, alert: Alert, posting: Posting) -> None:
         return
     m.draft.changes.postings[posting.key] = replace(posting, silent_since=m.now, wake_at=m.now + m.plan.silent_close)
     if alert.health is not Health.UNKNOWN:
-        sentence = f"{posting.source} has not posted it since {posting.posted_at:%Y-%m-%d %H:%M} UTC: {alert.sentence}"
+        sentence = not_posted_since(m.plan.language, posting, alert.sentence)
         unknown = replace(
             alert, health=Health.UNKNOWN, reason=UnknownReason.NO_DATA, changed_at=m.now, sentence=sentence
         )
@@ -363,7 +352,6 @@ def _source_is_silent(m: Moment, source: str) -> None:
     if m.draft.alert(key) is not None:
         return
     heard = m.draft.posting(key)
-    since = f" since {heard.posted_at:%Y-%m-%d %H:%M} UTC" if heard is not None else ""
     alerts.fired(
         m,
         Alert(
@@ -375,7 +363,7 @@ def _source_is_silent(m: Moment, source: str) -> None:
             reason=UnknownReason.NO_DATA,
             fired_at=m.now,
             changed_at=m.now,
-            sentence=f"source {source} is silent: it has posted nothing{since}",
+            sentence=source_is_silent(m.plan.language, source, heard.posted_at if heard is not None else None),
             priority=Priority.P3,
             why="",
             source=source,

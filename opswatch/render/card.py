@@ -9,6 +9,7 @@ from opswatch.core import escalation, flapping, pools, sla
 from opswatch.core.likely import ALONE, Around
 from opswatch.core.model import Priority, QuietReason, Status
 from opswatch.core.plan import Plan
+from opswatch.core.sayings import lines_of
 from opswatch.core.state import Alert, Incident
 from opswatch.core.storms import tallies
 from opswatch.render.wordings import update_text
@@ -247,7 +248,7 @@ class Card:
         return f"{self.reader.code(why)} → {self.reader.when(until)}" if why else self.reader.when(until)
 
     def _evidence(self) -> str:
-        lines = [line for alert in self._alerts[:1] for line in alert.evidence[:EVIDENCE_MAX]]
+        lines = [line for alert in self._alerts[:1] for line in (*lines_of(alert), *alert.evidence)[:EVIDENCE_MAX]]
         return "\n".join(line[:EVIDENCE_LINE_MAX] for line in lines)
 
 

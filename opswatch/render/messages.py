@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from opswatch.core import events, grammar
+from opswatch.core import events, grammar, sayings
 from opswatch.core.effects import Announce, Page, Update
 from opswatch.core.likely import ALONE, Around
 from opswatch.core.model import PageReason, Status
@@ -49,7 +49,7 @@ def page(
     """
     reader = reader_of(plan, page.person)
     card = Card(plan, incident, alerts, reader, at, around)
-    links = _links(link, incident, plan, page.person)
+    links = _links(link, incident, plan, page.person, alerts)
     opening = [reader.word("page.duplicate")] if possible_duplicate else []
     reason = _why_you(reader, incident, page)
     asked = [reader.word("page.reserve", pool=page.pool, number=incident.number)] if page.pool else []
@@ -101,7 +101,7 @@ def update(
     """What became of an incident, for somebody who was paged. It edits their card; nobody is woken by it."""
     reader = reader_of(plan, update.person)
     card = Card(plan, incident, alerts, reader, at, around)
-    links = _links(link, incident, plan, update.person)
+    links = _links(link, incident, plan, update.person, alerts)
     event = card.event(update.event)
     lines = [*card.facts(), *_step(reader, incident, first_step)]
     payload = _payload(card, links, at, page_id=id, attempt=attempt, possible_duplicate=possible_duplicate) | {
@@ -148,7 +148,7 @@ def announce(
     line in its thread. For `event="digest"` there is `digest`."""
     reader = Reader(plan.language, plan=plan, zone=plan.timezone)
     card = Card(plan, incident, alerts, reader, at, around)
-    links = _links(link, incident, plan, None)
+    links = _links(link, incident, plan, None, alerts)
     event = card.event(announce.event, announce.facts)
     lines = [*card.facts(), *card.next(next_people), *_step(reader, incident, first_step), *card.similar()]
     payload = _payload(card, links, at, page_id=id, attempt=attempt, possible_duplicate=possible_duplicate) | {
@@ -189,7 +189,9 @@ def _why_you(reader: Reader, incident: Incident, page: Page) -> str:
     return reader.word("page.you_first", reason=reader.code(page.reason), level=level, roster=page.roster)
 
 
-def _links(link: Link, incident: Incident, plan: Plan, person: str | None) -> dict[str, str | None]:
+def _links(
+    link: Link, incident: Incident, plan: Plan, person: str | None, alerts: Sequence[Alert]
+) -> dict[str, str | None]:
     check = plan.checks.get(incident.check) if incident.check else None
     playbook = check.playbook if check else None
     is_open = incident.status is not Status.RESOLVED
@@ -198,7 +200,7 @@ def _links(link: Link, incident: Incident, plan: Plan, person: str | None) -> di
         "incident": link("incident", incident=incident.number),
         "acknowledge": link("acknowledge", **mine) if person and incident.status is Status.TRIGGERED else None,
         "resolve": link("resolve", **mine) if person and is_open else None,
-        "playbook": link("playbook", playbook=playbook) if playbook else None,
+        "playbook": link("playbook", playbook=playbook) if playbook else sayings.runbook_of(alerts),
     }
 
 

@@ -6,11 +6,17 @@ import gzip
 import json
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from opswatch.core.model import Health, Priority
+from opswatch.core.sayings import runbook_of
+from opswatch.core.state import Alert
 from opswatch.errors import StoreUnavailable
+from opswatch.loops.inbox import InboxLoop
+from opswatch.render.messages import _links
 from tests.doors.web_office import INGEST_TOKEN, READ_TOKEN, WebOffice, web_office
 
 PATH = "/api/v2/alerts"
@@ -121,3 +127,29 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(site):
 def test_other_methods_and_paths_are_not_its_business(site):
     assert site.ask("POST", "/api/v2/other", json=ONE).status_code in (404, 405)
     assert site.ask("GET", "/healthz").status_code == 200
+
+
+def test_what_others_say_is_shown(site):
+    one = ONE[0] | {
+        "annotations": {"summary": "/ is full", "runbook_url": "https://wiki/disk", "description": "93 % of 20 GB"},
+        "generatorURL": "http://prometheus/graph",
+    }
+    site.ask("POST", PATH, json=[one])
+    InboxLoop(site.office.desk, site.office.store, site.office.inbox).turn()
+    (row,) = site.ask("GET", "/api/v1/incidents").json()
+    (failing,) = site.ask("GET", f"/api/v1/incidents/{row['id']}").json()["failing"]
+    assert failing["labels"] == one["labels"]
+    assert (failing["source"], failing["generator_url"]) == ("prometheus", "http://prometheus/graph")
+    page = site.ask("GET", f"/incidents/{row['id']}").text
+    assert "alertname=DiskFull" in page and "description: 93 % of 20 GB" in page
+    view = site.office.views.incident(row["id"])
+    assert runbook_of(view.alerts) == "https://wiki/disk"
+    links = _links(lambda kind, **what: kind, view.incident, site.office.plan, None, view.alerts)
+    assert links["playbook"] == "https://wiki/disk"
+
+
+def test_an_address_that_is_none_is_no_link():
+    now = datetime(2026, 11, 16, tzinfo=UTC)
+    said = {"runbook_url": "javascript:alert(1)"}
+    alert = Alert("A", "", "", 1, Health.CRIT, now, now, "x", Priority.P1, "", source="prometheus", annotations=said)
+    assert runbook_of([alert]) is None
