@@ -19,7 +19,8 @@ files speak. Of the newest finished one: it must not be empty, must begin as its
 (xz, zip, tar, SQLite, plain dumps of PostgreSQL and MySQL; gzip with `read_through`), and match its checksum where one
 lies beside it. A file that was just written to, has no `ok_suffix` beside it or is named like a partial one is not
 finished: the one before it counts. Where we may not read files, their age and size are judged all the same.
-`size_change_pct` compares with the median of those before it. Full and incremental backups are different series: give
+`size_change_pct` compares with the median of those before it. `rpo_left_s` is what a rule such as
+`when = { check = "orders-backup", due_within = "4h" }` asks. Full and incremental backups are different series: give
 them different targets.
 """
 
@@ -38,7 +39,9 @@ import re2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opswatch.clock import monotonic_s
+from opswatch.core.limits import parse_range
 from opswatch.core.model import Failure, Health, Sample, UnknownReason, Verdict
+from opswatch.core.plan import Limit
 from opswatch.core.spans import say_roughly
 from opswatch.hosts import CannotSee, Reach, dumps, reach
 from opswatch.hosts.evidence import bounded, printable, say_bytes, say_count
@@ -67,6 +70,12 @@ class Args(BaseModel):
     )
     folders: bool = Field(False, description="Each backup is a folder; its size is that of everything in it")
     per_folder: bool = Field(False, description="Each folder that holds backups is a series, and an item, of its own")
+    rpo: Span | None = Field(
+        None,
+        gt=timedelta(0),
+        description="The age that the newest must not reach: `rpo_left_s` counts down to it. Without it: to the "
+        "critical limit of `age_s`, where that reads like `> 180000`",
+    )
     at_least: int = Field(1, ge=0, description="Fewer finished backups than this in a series is critical")
     unfinished: tuple[str, ...] = Field(
         ("*.part", "*.partial", "*.tmp", "*.temp", "*.incomplete", "*.inprogress", "*.filepart"),
@@ -87,6 +96,9 @@ class Look:
     kinds: ClassVar[tuple[str, ...]] = ("backup", "host")
     samples: ClassVar[Mapping[str, Measure]] = {
         "age_s": Measure("s", "since the newest finished backup was written"),
+        "rpo_left_s": Measure(
+            "s", "until the newest is too old (`rpo`), negative afterwards, 0 where there is none; for `due_within`"
+        ),
         "size_bytes": Measure("B", "its size"),
         "size_change_pct": Measure("%", "by how much it is larger (or smaller) than the median of up to 14 before it"),
         "count": Measure("", "finished backups"),
@@ -121,7 +133,7 @@ class Look:
         return Verdict(
             at=task.now,
             sentence=_sentence(series, failures, task.now),
-            samples=tuple(sample for item, one in series.items() for sample in _samples(item, one, task.now, args)),
+            samples=tuple(sample for item, one in series.items() for sample in _samples(item, one, task, args)),
             failures=tuple(failures),
             sentences={item: one.say(task.now) for item, one in series.items() if item},
             evidence=bounded(_evidence(series, listing.troubles, task.now)),
@@ -317,10 +329,12 @@ def _recall(memory: bytes | None) -> dict[str, _Kept]:
     return dict(json.loads(memory)) if memory else {}
 
 
-def _samples(item: str, one: _Series, now: datetime, args: Args) -> Iterable[Sample]:
+def _samples(item: str, one: _Series, task: Task, args: Args) -> Iterable[Sample]:
     yield Sample("count", len(one.finished), item=item)
     yield Sample("unfinished", len(one.unfinished), item=item)
-    newest = one.newest
+    newest, now, rpo_s = one.newest, task.now, _rpo_s(task, args)
+    if rpo_s is not None and (newest is not None or args.at_least):
+        yield Sample("rpo_left_s", rpo_s - _age_s(newest, now) if newest is not None else 0.0, "s", item)
     if newest is None:
         return
     yield Sample("age_s", _age_s(newest, now), "s", item)
@@ -332,6 +346,17 @@ def _samples(item: str, one: _Series, now: datetime, args: Args) -> Iterable[Sam
     yield Sample("oldest_age_s", _age_s(one.finished[0], now), "s", item)
     if one.is_verified is not None:
         yield Sample("verified", int(one.is_verified), item=item)
+
+
+def _rpo_s(task: Task, args: Args) -> float | None:
+    """The age that is too old: what is written, or the critical limit where it is the one number that it must be."""
+    if args.rpo is not None:
+        return args.rpo.total_seconds()
+    limit = task.limits.get("age_s")
+    if not isinstance(limit, Limit) or limit.crit is None:
+        return None
+    bad = parse_range(limit.crit)
+    return bad.low if bad.compare in (">", ">=") else None
 
 
 def _age_s(file: File, now: datetime) -> float:

@@ -43,11 +43,12 @@ def task(
     timeout_s: float = 5.0,
     memory: bytes | None = None,
     now: datetime | None = None,
+    limits: Mapping[str, object] | None = None,
 ) -> Task:
     """A Task with validated arguments."""
     secret = Secret(url) if isinstance(url, str) else url
     target = Target("the-target", kind, access=access, url=secret)
-    return Task(target, module(name).Args(**(args or {})), now or clock.now(), timeout_s, memory)
+    return Task(target, module(name).Args(**(args or {})), now or clock.now(), timeout_s, memory, limits=limits or {})
 
 
 def look(name: str, args: Mapping[str, object] | None = None, *, probe: object = None, **where: Any) -> Verdict:

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from opswatch import clock
+from opswatch.core import judging
 from opswatch.core.model import Health, UnknownReason, Verdict
+from opswatch.core.plan import Check, Limit
 from opswatch.hosts import CannotSee
 from opswatch.hosts.files import Ends, Files
 from opswatch.hosts.local import LocalHost
@@ -265,3 +267,34 @@ def test_one_from_the_future_is_told(tmp_path: Path) -> None:
     verdict = backup(tmp_path)
     assert value(verdict, "age_s") == 0
     assert "written in the future" in verdict.evidence[0]
+
+
+def test_it_counts_down_to_the_age_that_is_too_old(tmp_path: Path) -> None:
+    nightly(tmp_path, 1000, newest_hours_ago=20)
+    assert value(backup(tmp_path, rpo="26h"), "rpo_left_s") == pytest.approx(6 * 3600, abs=1)
+    assert value(backup(tmp_path, rpo="26h", later=8 * HOUR), "rpo_left_s") == pytest.approx(-2 * 3600, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("crit", "left"), [("> 180000", 108_000), (">= 72000", 0), (None, None), ("@1:5", None), ("90000", None)]
+)
+def test_without_a_span_the_critical_limit_is_what_it_counts_down_to(
+    tmp_path: Path, crit: str | None, left: float | None
+) -> None:
+    nightly(tmp_path, 1000, newest_hours_ago=20)
+    verdict = look("backup", {}, url=f"file:{tmp_path}/*", kind="backup", now=NOW, limits={"age_s": Limit("> 1", crit)})
+    said = [sample.value for sample in verdict.samples if sample.name == "rpo_left_s"]
+    assert said == ([] if left is None else [pytest.approx(left, abs=1)])
+
+
+def test_where_there_is_no_backup_nothing_is_left(tmp_path: Path) -> None:
+    verdict = backup(tmp_path, rpo="26h")
+    assert not is_good(verdict)
+    assert value(verdict, "rpo_left_s") == 0
+
+
+def test_a_backup_that_is_nearly_too_old_rises_by_due_within(tmp_path: Path) -> None:
+    nightly(tmp_path, 1000, newest_hours_ago=24)
+    check = Check("b", "backup", ("db-1",), limits={"age_s": Limit("> 72000")})
+    seen = judging.judge(check, backup(tmp_path, rpo="26h"), {})[""]
+    assert seen.due_at is not None and abs(seen.due_at - NOW - 2 * HOUR) < timedelta(seconds=1)
