@@ -98,7 +98,7 @@ def show(incident: int, as_json: bool) -> int:
 
 def _reserves(call: PoolCall, plan: Plan) -> str:
     """`emergency: 1 of 2 have accepted (Sun Li)`."""
-    came = [plan.people[one].name if one in plan.people else one for one in call.accepted]
+    came = [_name(one) for one in call.accepted]
     pool = plan.pools.get(call.pool)
     said = f"{call.pool}: {len(came)} of {pool.need if pool else 0} have accepted"
     return f"{said} ({', '.join(came)})" if came else said
@@ -107,9 +107,7 @@ def _reserves(call: PoolCall, plan: Plan) -> str:
 def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
     office = door().office()
     one, row, now = view.incident, view.row, office.now()
-    people = office.plan.people
-    person = people.get(one.owner or "")
-    owner = person.name if person is not None else one.owner or "nobody"
+    owner = _name(one.owner) if one.owner else "nobody"
     acked = f"{owner}, since {times.named(one.acked_at, zone)}" if one.acked_at else owner
     levels = len(office.plan.policies[one.policy].levels) if one.policy in office.plan.policies else 0
     rung = f"level {one.level} of {levels}" if one.level <= levels else "the last resort"
@@ -132,10 +130,15 @@ def _facts(view: IncidentView, zone: str) -> list[tuple[str, str]]:
         ("update by", _promise(view.due.update, zone, now)),
         ("over by", _promise(view.due.resolve, zone, now)),
         ("merged", f"into #{one.merged_into}" if one.merged_into is not None else ""),
-        ("reporter", one.reporter or ""),
+        ("reporter", _name(one.reporter) if one.reporter else ""),
         ("more", one.summary if one.summary != row.title else ""),
         ("link", office.links("incident", incident=row.id) or ""),
     ]
+
+
+def _name(person: str) -> str:
+    known = door().office().plan.people.get(person)
+    return known.name if known is not None else person
 
 
 def _promise(at: datetime | None, zone: str, now: datetime) -> str:
@@ -208,7 +211,7 @@ def _messages(view: IncidentView, zone: str) -> None:
     for message in reversed(view.messages[:MESSAGES_SHOWN]):  # Oldest first, as the timeline below.
         outcome = message.outcome or ("waiting" if message.attempts == 0 else f"trying, {message.attempts} so far")
         detail = f": {message.detail}" if message.detail else ""
-        to = f"{message.person} by {message.channel}" if message.person else message.channel
+        to = f"{_name(message.person)} by {message.channel}" if message.person else message.channel
         say(f"  {times.exact(message.promised_at, zone)}  {message.kind} to {to}  {outcome}{detail}")
 
 

@@ -110,8 +110,10 @@ class Reader:
         return (known.name or known.id) if known else service or ""
 
     def target(self, target: str) -> str:
-        """`roster:primary/next`, `person:bo`, `team:dev`, `channel:ops` in words."""
-        kind, _, rest = target.partition(":")
+        """`roster:primary/next`, `person:bo`, `team:dev`, `channel:ops` in words; `bo` alone is a person."""
+        kind, colon, rest = target.partition(":")
+        if not colon:
+            return self.person(target)
         name, slash, which = rest.partition("/")
         key = f"target.{kind}{slash}{which}"
         if lookup(self.language, key) is None:

@@ -220,6 +220,8 @@ def test_an_answer_is_in_the_persons_language_with_names_and_local_times():
     assert render.answer("en", done, zone="Europe/Berlin") == "#142 is quiet until Mon 5 Jan 04:10 (Europe/Berlin)."
     taken = Refuse("already_acknowledged", {"incident": 142, "by": "chen"})
     assert render.answer("zh", taken, plan=PLAN) == "陈伟 已经认领了 #142。"
+    given = Done("reassigned", {"incident": 142, "to": "chen"})
+    assert render.answer("zh", given, plan=PLAN) == "#142 已转派给 陈伟。"
 
 
 def test_a_refusal_shows_what_was_expected():

@@ -153,3 +153,22 @@ def test_a_p1_only_level_and_reserves_are_lint_free(tmp_path: Path):
     pool = '[[pool]]\nid = "emergency"\npeople = ["bo"]\n'
     level = '[[policy.level]]\npage = ["pool:emergency"]\nwhen = { priority = ["P0", "P1"], alerts = ">= 5" }\n'
     assert Site(tmp_path).writes(CALM + level + pool).lints() == []
+
+
+SUMMER_GAP = (
+    '[[roster]]\nid = "sun"\ntimezone = "UTC"\n'
+    '[[roster.layer]]\nid = "gulf"\ntimezone = "Asia/Dubai"\nparticipants = [["chen"]]\nturn = "1 week"\n'
+    'starts = 2026-01-05T00:00:00\nwindows = [{ from = "03:00", to = "16:00" }]\n'
+    '[[roster.layer]]\nid = "west"\ntimezone = "Europe/Berlin"\nparticipants = [["bo"]]\nturn = "1 week"\n'
+    'starts = 2026-01-05T00:00:00\nwindows = [{ from = "13:00", to = "00:00" }]\n'
+)
+
+
+def test_a_gap_that_only_a_change_of_the_clocks_opens_is_seen_a_year_ahead(tmp_path: Path):
+    lint = _only(Site(tmp_path).writes(CALM + SUMMER_GAP))
+    # Berlin's midnight moves from 23:00 to 22:00 UTC, Dubai's 03:00 stays at 23:00.
+    assert "nobody on call from Sun 2027-03-28 22:00 to Sun 23:00 UTC, and 216 times more within a year" in lint
+    assert "the clocks change before in Europe/Berlin" in lint and "Asia/Dubai" not in lint
+    assert Site(tmp_path).writes(CALM + SUMMER_GAP.replace('to = "00:00"', 'to = "01:00"')).lints() == []
+    stood_in = SUMMER_GAP.replace('timezone = "UTC"', 'fallback = "person:bo"')
+    assert Site(tmp_path).writes(CALM + stood_in).lints() == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import click
 import pytest
 
+from opswatch.cli import shown
 from tests.doors.terminal import Terminal
 
 # Ana's turns begin on Monday 5 January 2026 at nine in Berlin, and every second week.
@@ -219,3 +222,19 @@ def test_overrides_are_listed_and_ended_whole_or_in_part(terminal: Terminal):
         assert terminal.says("override", "remove", str(row["id"])).code == 0
     assert on_call(terminal) == ["ana"]
     assert terminal.says("override", "remove", "9").code == 1
+
+
+def test_eighty_columns_hold_a_table_of_shifts_and_a_calendar(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(shown, "_is_terminal", lambda: True)
+    table = click.unstyle(terminal.says("roster", "show", "primary", "--from", "2026-11-02", "--to", "2026-11-30").out)
+    assert all(re.match(r"FROM|(\w{3} \d{4}-\d\d-\d\d \d\d:\d\d +){2}", line) for line in table.splitlines())
+    assert "CHANGED BY" not in table
+    days = click.unstyle(terminal.says("roster", "coverage", "--days", "5").out)
+    assert all(len(line) <= 80 for line in re.findall(r"^  \w{3} \d{4}-\d\d-\d\d  .*", days, re.MULTILINE))
+
+
+def test_parts_of_a_line_are_never_broken():
+    assert shown.lines_of(["one", "two", "three"], 9) == ["one; two;", "three"]
+    assert shown.lines_of(["陈伟", "李娜"], 9) == ["陈伟;", "李娜"]
+    assert shown.lines_of([], 9) == [""]
