@@ -125,7 +125,8 @@ def board(office: Office, words: Words, health: Health, now: datetime) -> Board:
     stands = _by_state(rows)
     counts = {state: len(stands[state]) for state in STATES}
     troubled = [row for state in ("crit", "warn", "unknown", "confirming") for row in stands[state]]
-    lines = tuple(incident_line(words, plan, one, now) for one in open_now[:LINES_MAX])
+    shown = [one for one in open_now if one.storm is None]  # What is folded stands on its storm's page.
+    lines = tuple(incident_line(words, plan, one, now) for one in shown[:LINES_MAX])
     tone, headline = _headline(words, plan, open_now, health, status, counts)
     return Board(
         tone=tone,
@@ -134,7 +135,7 @@ def board(office: Office, words: Words, health: Health, now: datetime) -> Board:
         banners=tuple(banners(words, health, status)),
         duties=tuple(duty(words, plan, row, now) for row in views.on_call(at=now)),
         incidents=lines,
-        incidents_more=_more(words, len(open_now), LINES_MAX),
+        incidents_more=_folded_words(words, open_now, shown) or _more(words, len(shown), LINES_MAX),
         counts=tuple(
             (state, words.say(f"count.{state}"), count)
             for state, count in counts.items()
@@ -145,6 +146,12 @@ def board(office: Office, words: Words, health: Health, now: datetime) -> Board:
         waiting=tuple(_groups(words, stands["waiting"], now)),
         ok=tuple(_groups(words, stands["ok"], now)),
     )
+
+
+def _folded_words(words: Words, open_now: Sequence[Incident], shown: Sequence[Incident]) -> str:
+    """How many stand on the pages of their storms instead."""
+    count = len(open_now) - len(shown)
+    return words.say("board.folded", count=count, more=_more(words, len(shown), LINES_MAX)) if count else ""
 
 
 def _more(words: Words, count: int, shown_max: int) -> str:

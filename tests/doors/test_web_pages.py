@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from opswatch.core.events import Acknowledge, AddSilence, Open, Pause, Resolve, Snooze
+from opswatch.core.events import Acknowledge, AddSilence, Open, Pause, Posted, PostedAlert, Resolve, Snooze
 from opswatch.core.model import Priority
 from opswatch.core.spans import parse_span
 from opswatch.web.health import Health
@@ -460,3 +460,13 @@ def test_a_store_that_cannot_be_reached_is_a_503_that_says_so(night: WebOffice):
     assert (html.status_code, api.status_code) == (503, 503)
     assert "cannot be reached just now" in html.text
     assert night.get("/healthz").status_code == 200
+
+
+def test_what_is_folded_into_a_storm_stands_on_its_page_and_not_beside_it(site: WebOffice):
+    labels = [{"alertname": "DiskFull", "service": f"svc{number}"} for number in range(30)]
+    site.office.desk.apply(Posted("prometheus", tuple(PostedAlert(one) for one in labels), site.clock()))
+    text = site.get("/").text
+    storm = next(one for one in site.office.views.open_incidents() if one.is_storm)
+    assert f"/incidents/{storm.number}" in text
+    assert "30 more are folded into a storm" in text
+    assert "svc7" not in text
