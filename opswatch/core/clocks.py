@@ -14,7 +14,7 @@ def strike(m: Moment, incident: Incident) -> None:
     """Everything that the clocks say by now."""
     for what, at in sorted(sla.to_come(m.plan, incident), key=lambda one: one[1]):
         if at <= m.now:
-            incident = replace(incident, clocks=(*incident.clocks, what))
+            incident = replace(incident, clocks=sla.said(m.plan, incident, what, at, m.now))
             _say(m, incident, what, at)
     escalation.keep(m, incident)
 
@@ -25,6 +25,8 @@ def _say(m: Moment, incident: Incident, what: str, at: datetime) -> None:
         _remind(m, incident, "update_due", promised.update)
     elif what == "resolve_soon":
         _remind(m, incident, "resolve_due", promised.resolve)
+    elif sla.is_update(what) and what != "update":
+        _remind(m, incident, "update_overdue", promised.update)
     else:
         m.record(
             "sla_breached",
@@ -37,6 +39,8 @@ def _say(m: Moment, incident: Incident, what: str, at: datetime) -> None:
         )
         if what == "ack":
             stakeholders.answer(m, incident, "report_waiting", None, until=at)
+        elif what == "update":
+            _remind(m, incident, "update_overdue", at)
         elif what == "resolve":
             _remind(m, incident, "resolve_overdue", at)
 

@@ -1,7 +1,8 @@
 """The clocks of an incident: taken, told of and over within what its priority promises.
 
 They run beside the ladder: a reminder to the owner before an update or the end is due, and a line on the timeline when
-a promise was broken, once each. They stand still while the incident is resolved, and go on when it reopens.
+a promise was broken, once each; an update that stays away is asked for once in every further period. They stand still
+while the incident is resolved, and go on when it reopens.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from opswatch.core.state import Incident
 
 SOON = 5
 """A reminder comes when a fifth of the time is left."""
+LATE_MAX = 8
+"""So many periods without an update are told; who has not written by then is not moved by one more reminder."""
+_LATE = "update_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,42 @@ def to_come(plan: Plan, incident: Incident) -> Iterator[tuple[str, datetime]]:
     for what, at in (("ack", promised.ack), ("update", promised.update), ("resolve", promised.resolve)):
         if at is None:
             continue
+        late = periods_said(incident) if what == "update" else 0
         if what not in incident.clocks:
             yield what, at
+        elif 0 < late < LATE_MAX:
+            yield f"{_LATE}{late + 1}", at + late * rule.update_every
         span = spans.get(what)
         if span is not None and f"{what}_soon" not in incident.clocks:
             yield f"{what}_soon", at - span / SOON
+
+
+def periods_said(incident: Incident) -> int:
+    """How many periods without an update were told of since the last one."""
+    told = (one.removeprefix(_LATE) for one in incident.clocks if one.startswith(_LATE))
+    return max((int(one) for one in told if one.isdigit()), default=int("update" in incident.clocks))
+
+
+def said(plan: Plan, incident: Incident, what: str, at: datetime, now: datetime) -> tuple[str, ...]:
+    """The clocks when `what`, which was due `at`, is said at `now`. Periods that went by meanwhile are not made up for:
+    the next reminder is for the next of them."""
+    clocks = (*incident.clocks, what)
+    if not is_update(what):
+        return clocks
+    gone = (now - at) // plan.rule(incident.priority).update_every
+    late = min(periods_said(incident) + 1 + gone, LATE_MAX)
+    rest = tuple(one for one in clocks if not one.removeprefix(_LATE).isdigit())
+    return (*rest, f"{_LATE}{late}") if late > 1 else rest
+
+
+def is_update(what: str) -> bool:
+    """Whether it says that an update stays away: `update` the first time, then `update_2` and so on."""
+    return what == "update" or what.removeprefix(_LATE).isdigit()
+
+
+def afresh(incident: Incident) -> tuple[str, ...]:
+    """The clocks when an update was posted: that one begins anew."""
+    return tuple(one for one in incident.clocks if not one.startswith("update"))
 
 
 def rested(incident: Incident, now: datetime) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from opswatch.core import escalation, notices
+from opswatch.core import escalation, notices, sla
 from opswatch.core.events import PostUpdate
 from opswatch.core.moment import TEXT_MAX, Moment
 from opswatch.core.state import Incident
@@ -39,7 +39,7 @@ def post(m: Moment, incident: Incident, command: PostUpdate) -> Incident | None:
     told = tuple(person for person in people if person != command.by)
     notices.tell(m, told, "stakeholder_update", incident.number, **facts)
     m.done("update_posted", incident=incident.number, count=len(channels) + len(told) or "0")
-    return replace(incident, updated_at=m.now, clocks=tuple(one for one in incident.clocks if one != "update_soon"))
+    return replace(incident, updated_at=m.now, clocks=sla.afresh(incident))
 
 
 def known_wordings(m: Moment) -> tuple[str, ...]:

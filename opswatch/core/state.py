@@ -222,7 +222,7 @@ class Incident:
     reporter: str | None = None  # a person who said so; a check did otherwise
     updated_at: datetime | None = None  # stakeholders were told last
     rested: timedelta = timedelta(0)  # resolved for so long in all: the clocks stood still
-    clocks: tuple[str, ...] = ()  # what they have said: ack, update, update_soon, resolve, resolve_soon
+    clocks: tuple[str, ...] = ()  # what they have said: ack, update(_soon), update_2 …, resolve(_soon)
     clock_at: datetime | None = None  # when they strike next
     # storms (`core/storms.py`)
     storm: int | None = None  # the storm it is folded into: that one is paged for it

@@ -8,6 +8,7 @@ from opswatch.core.model import Priority
 from opswatch.core.plan import Plan
 from opswatch.render.words import Reader, fill, lookup
 
+_BROKEN = "sla_breached"  # each promise has its own words
 _TRIED_ONCE = 1
 
 
@@ -50,6 +51,8 @@ def entry(language: str, entry: Entry, *, plan: Plan | None = None, zone: str = 
         del given["attempt"]
     facts = reader.facts(given)
     template = lookup(reader.language, f"entry.{entry.kind}")
+    if entry.kind == _BROKEN:
+        template = lookup(reader.language, f"entry.{entry.kind}_{entry.facts.get('what')}") or template
     return _plain_line(entry.kind, facts) if template is None else fill(template, facts)
 
 

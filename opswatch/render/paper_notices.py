@@ -43,6 +43,7 @@ HOW = {
     "update_due": "how_update",
     "resolve_due": "how_update",
     "resolve_overdue": "how_update",
+    "update_overdue": "how_update",
     "stakeholder_update": "how_show",
     "report_taken": "how_show",
     "report_promised": "how_show",

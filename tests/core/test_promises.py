@@ -68,6 +68,52 @@ def test_the_owner_is_reminded_before_the_end_is_due_and_told_when_it_was_not_ke
     assert broken(story) == ["update", "resolve"], "once each"
 
 
+def test_an_update_that_stays_away_is_asked_for_once_in_every_period_and_not_for_ever():
+    story = promising()
+    story.fails()
+    story.acks("bo")
+    asked = []
+    for _ in range(14):
+        story.passes(hours=1)
+        asked.append(told(story).count(("bo", "update_overdue")))
+    assert asked == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8]
+    assert broken(story).count("update") == 1
+
+
+def test_an_update_starts_the_reminders_anew_and_the_next_one_may_be_missed_too():
+    story = promising()
+    story.fails()
+    story.acks("bo")
+    story.passes(hours=3)
+    story.says(PostUpdate(1, "still rebuilding", by="bo"))
+    before = told(story).count(("bo", "update_overdue"))
+    story.passes(minutes=59)
+    assert told(story).count(("bo", "update_overdue")) == before
+    story.passes(minutes=2)
+    assert told(story).count(("bo", "update_overdue")) == before + 1
+    assert broken(story) == ["update", "update", "resolve"]
+
+
+def test_reminders_that_nobody_could_send_are_not_made_up_for():
+    story = promising()
+    story.fails()
+    story.acks("bo")
+    story.now += 5 * HOUR + HOUR / 2  # opswatch was down.
+    story.starts()
+    assert told(story).count(("bo", "update_overdue")) <= 1
+    story.passes(minutes=10)
+    assert told(story).count(("bo", "update_overdue")) == 1
+    story.passes(minutes=30)
+    assert told(story).count(("bo", "update_overdue")) == 2
+
+
+def test_nobody_is_reminded_while_nobody_has_it():
+    story = promising()
+    story.fails()
+    story.passes(hours=5)
+    assert told(story) == []
+
+
 def test_clocks_stand_still_while_it_is_resolved_and_go_on_when_it_reopens():
     story = promising()
     story.fails()
