@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +21,8 @@ from opswatch.config.settings import Deadman
 from opswatch.core.counts import say_count
 from opswatch.core.engine import Engine
 from opswatch.core.events import NodeStarted, PlanReloaded
+from opswatch.core.roster_changes import Change
+from opswatch.core.roster_diff import diff
 from opswatch.emergency import Emergency
 from opswatch.errors import ConfigError, OpswatchError
 from opswatch.hosts import reach
@@ -46,6 +48,7 @@ DRAIN_S = 10.0
 SWITCH_S = 0.001  # who answers a post or a person waits a fifth as long, each time, for who decides a thousand alerts
 GARBAGE_LOOKED_FOR_AFTER = 20_000  # objects: every 700 costs a fifth of a storm's time, with 20,000 alerts in memory
 DISK_LOOK_S = 10.0
+SHIFTS_AHEAD = timedelta(days=30)  # whose shifts a reload moves within this time hears of it
 
 
 class Daemon:
@@ -176,8 +179,9 @@ class Daemon:
 
     def _take(self, loaded: Loaded) -> None:
         office = self.office
+        changes = self._shifts_that_change_hands(loaded)
         office.desk.reload(Engine(loaded.plan, assemble.linear_fullmatch()))
-        office.desk.apply(PlanReloaded())
+        office.desk.apply(PlanReloaded(changes=changes, plan=loaded.fingerprint))
         self._loaded, self._refused, self._is_stale = loaded, [], False
         self.office = replace(office, loaded=loaded)
         self.web.use(self.office)
@@ -190,6 +194,13 @@ class Daemon:
         metrics.config_loaded_timestamp_seconds.set_to_current_time()
         self._say_what_is_stored()
         log.info("configuration reloaded", checks=len(loaded.plan.checks), people=len(loaded.plan.people))
+
+    def _shifts_that_change_hands(self, loaded: Loaded) -> tuple[Change, ...]:
+        """By this configuration, within the time that people plan for."""
+        with self.office.desk.looking() as (state, _):
+            overrides = tuple(state.overrides.values())
+        found = diff(self.office.plan, loaded.plan, overrides, self.office.now(), SHIFTS_AHEAD)
+        return tuple(change for one in found for change in one.shifts)
 
     def _keep_in_force(self) -> None:
         """For the command line: what this daemon decides by, while the file on disk is being edited."""

@@ -25,6 +25,7 @@ from opswatch.core import (
     mercy,
     papers,
     risks,
+    roster_changes,
     rounds,
     shift_life,
     silences,
@@ -179,7 +180,7 @@ class Engine:
             case ClockJumped():
                 jumps.jumped(m, event)
             case PlanReloaded():
-                self._reloaded(m)
+                self._reloaded(m, event)
             case RiskFound():
                 risks.found(m, event)
             case RiskGone():
@@ -255,7 +256,7 @@ class Engine:
         if tick.only is None:
             shift_life.look(m)
 
-    def _reloaded(self, m: Moment) -> None:
+    def _reloaded(self, m: Moment, event: PlanReloaded) -> None:
         """Open incidents follow the new plan; no timer, alert, acknowledgement or silence is reset (SPEC 1)."""
         m.record("reloaded")
         for alert in list(m.draft.alerts()):
@@ -272,6 +273,7 @@ class Engine:
         vantage.follow_plan(m)
         silences.quiet_ended(m)
         covers.follow_plan(m)
+        roster_changes.follow_plan(m, event.changes, event.plan)
         shift_life.moved(m)
         heartbeats.follow_plan(m)
         papers.follow_plan(m)

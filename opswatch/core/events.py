@@ -14,6 +14,7 @@ from opswatch.core.findings import RiskFound as RiskFound
 from opswatch.core.findings import RiskGone as RiskGone
 from opswatch.core.model import Priority, Severity, Stage, UnknownReason, Verdict
 from opswatch.core.norms import Norm
+from opswatch.core.roster_changes import Change
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Commands. `by` is a person's id. They are text in `core/grammar.py`, both directions.
@@ -480,9 +481,12 @@ class StoreReturned:
 
 @dataclass(frozen=True, slots=True)
 class PlanReloaded:
-    """The plan in this engine is new: routes, people and checks may have gone."""
+    """The plan in this engine is new: routes, people and checks may have gone. `changes` are the shifts that change
+    hands by it; `plan` is its fingerprint, for several nodes reload the same one."""
 
     problems: int = 0
+    changes: tuple[Change, ...] = ()
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from opswatch.core import notices
@@ -14,6 +14,7 @@ from opswatch.core.state import Override
 
 Span = tuple[datetime, datetime]
 
+TOLD_FOR = timedelta(hours=1)  # nodes that load the same configuration do so within it
 CHANGES_MAX = 50  # that one answer or one notice carries
 
 
@@ -81,6 +82,15 @@ def tell(m: Moment, some: Iterable[Change], by: str, **more: object) -> None:
         if theirs and person != by:
             event = "shifts_corrected" if all(change.end <= m.now for change in theirs) else "shifts_changed"
             notices.tell(m, (person,), event, None, changes=facts(theirs), count=len(theirs), by=by, **more)
+
+
+def follow_plan(m: Moment, some: Sequence[Change], plan: str) -> None:
+    """Shifts change hands because the configuration was reloaded: once for all nodes that load the same one, everybody
+    who gains or loses hours hears which."""
+    known = [one for one in some if one.roster in m.plan.rosters]
+    if known and m.once(f"plan {plan}", m.now + TOLD_FOR):
+        m.record("shifts_reloaded", changes=facts(known), count=len(known))
+        tell(m, known, "")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -70,3 +70,27 @@ def test_what_is_in_force_is_as_private_as_the_file(installed):
     assert kept.stat().st_mode & 0o777 == 0o640
     assert box.stop() == 0
     assert not kept.exists()
+
+
+ROSTER = """
+[[roster]]
+id = "primary"
+remind = []
+[[roster.layer]]
+id = "weekly"
+participants = [["ana"], ["bo"]]
+turn = "1 week"
+starts = 2026-01-05T09:00:00
+"""
+
+
+def test_a_reload_that_moves_shifts_tells_whose_they_are(installed, receiver):
+    box = installed(more=ROSTER)
+    box.start()
+    box.config.write_text(box.config.read_text().replace('[["ana"], ["bo"]]', '[["bo"], ["ana"]]'))
+    box.reload()
+    heard = {
+        receiver.wait(lambda body, one=one: body.get("event") == "shifts_changed" and body["person"] == one)["person"]
+        for one in ("ana", "bo")
+    }
+    assert heard == {"ana", "bo"}
