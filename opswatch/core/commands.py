@@ -133,7 +133,7 @@ def _on_incident(m: Moment, command: _OnIncident) -> None:
         names = ", ".join(sorted(incidents.word_of(kind) for kind in incidents.allowed(m.plan, incident)))
         m.refuse("not_possible_now", incident=incident.number, status=str(incident.status), allowed=names)
         return
-    storm = incident.storm if incident.status is not Status.RESOLVED else None
+    storm = incident.storm if incident.status is not Status.RESOLVED or isinstance(command, Reopen) else None
     leaves_storm = storm is not None and not isinstance(command, (Note, PostUpdate, SetPriority))
     if leaves_storm:  # Whoever says a word to one of very many deals with it on its own.
         incident = replace(incident, storm=None)

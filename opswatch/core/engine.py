@@ -244,7 +244,8 @@ class Engine:
             one = m.draft.incident(number) if tick.looks_at(f"clock {number}") else None
             if one is not None and one.clock_at is not None and one.clock_at <= m.now:
                 clocks.strike(m, one)
-        for number in state.paper_deadlines.due(m.now):
+        # A storm that passes in this tick owes its paper in it, and who owes it is told at once.
+        for number in dict.fromkeys((*state.paper_deadlines.due(m.now), *m.draft.changes.papers)):
             paper = m.draft.paper(number) if tick.looks_at(f"paper {number}") else None
             if paper is not None and paper.wake_at is not None and paper.wake_at <= m.now:
                 papers.due(m, paper)

@@ -77,6 +77,11 @@ def has_declined(incident: Incident, pool: str, person: str) -> bool:
     return person in call_of(incident, pool).declined
 
 
+def is_first(step: DueStep) -> bool:
+    """Whether it is what they are asked with; what follows are the later steps of their own rules."""
+    return step.step.partition("r")[0] == "1"
+
+
 def said(plan: Plan, call: PoolCall) -> dict[str, object]:
     """How far the call is, for words: "2 of 2 have accepted"."""
     return {"pool": call.pool, "count": len(call.accepted), "need": needed(plan, call)}
@@ -244,8 +249,4 @@ def _put(incident: Incident, call: PoolCall) -> Incident:
 
 def _turns(incident: Incident, pool: str) -> dict[str, datetime]:
     """When each reserve who was not asked yet is to be."""
-    return {step.person: step.at for step in incident.steps if step.pool == pool and _is_first(step)}
-
-
-def _is_first(step: DueStep) -> bool:
-    return step.step.partition("r")[0] == "1"
+    return {step.person: step.at for step in incident.steps if step.pool == pool and is_first(step)}

@@ -239,11 +239,14 @@ def reserves_are_asked_in_vain(plan: Plan, state: State, pages: Iterable[Page]) 
 
 
 def calls_end(plan: Plan, state: State) -> list[str]:
-    """A pool that asks somebody has an end, and nobody of a pool that asks nobody is still to be asked."""
+    """A pool that asks somebody has an end. Of one that asks nobody any more nobody is still to be asked for the first
+    time, and where enough have come nobody at all: who was asked in vain keeps the rest of their own steps."""
     broken = []
     for incident in state.incidents.values():
         asking = {call.pool for call in pools.going(plan, incident)}
-        stray = {step.person for step in incident.steps if step.pool is not None and step.pool not in asking}
+        steps = [step for step in incident.steps if step.pool is not None and step.pool not in asking]
+        enough = {call.pool for call in incident.pools if pools.is_complete(plan, call)}
+        stray = {step.person for step in steps if pools.is_first(step) or step.pool in enough}
         if stray:
             broken.append(f"incident {incident.number} is to ask {sorted(stray)}, whose pool asks nobody any more")
     return broken

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from opswatch.core import flapping
 from opswatch.core.calendars import parse_window
 from opswatch.core.events import (
     AbsencesImported,
@@ -173,6 +174,13 @@ class OnCall(RuleBasedStateMachine):
         self.story.passes(seconds=span.total_seconds())
         assert laws.nobody_is_forgotten(self.story.state, self.story.now) == []
 
+    @rule(span=SPANS)
+    def the_desk_wakes_late(self, span):
+        """The machine was asleep: one tick, long after everything that was due."""
+        self.story.now += span
+        self.story.ticks()
+        assert laws.nobody_is_forgotten(self.story.state, self.story.now) == []
+
     @rule(
         who=WHO, pick=st.integers(0, 9), what=st.integers(0, 13), span=SPANS, priority=st.sampled_from(list(Priority))
     )
@@ -301,6 +309,9 @@ class OnCall(RuleBasedStateMachine):
             for host in ("db-1", "db-2"):
                 story.recovers(check, host)
                 story.recovers(check, host)
+        for _ in range(flapping.RESULTS):  # What flaps is over when it has been well for long enough.
+            for watch in [watch for watch in story.state.watches.values() if watch.flapping]:
+                story.recovers(watch.check, watch.target)
         if any(one.is_storm for one in story.state.incidents.values()):
             story.passes(minutes=5)  # A storm waits whether it goes on.
         story.passes(hours=6)  # What flapped is told to be over when it has calmed down.

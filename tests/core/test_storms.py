@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from opswatch.core.engine import Engine
-from opswatch.core.events import Acknowledge, Note, Observed, Resolve, SetPriority, Tick
+from opswatch.core.events import Acknowledge, Note, Observed, Reopen, Resolve, SetPriority, Tick
 from opswatch.core.model import Failure, Priority, Status, Verdict
 from opswatch.core.plan import Check, Level, Plan, Policy, Route, Service, Target
 from opswatch.core.state import Incident
@@ -72,6 +72,28 @@ def test_a_storm_pages_each_policy_once_as_loud_as_its_worst():
     story = Story(many(40, policies=policies, routes=routes))
     at_once(story, 40)
     assert sorted(page.person for page in story.pending.values()) == ["ana", "bo"]
+
+
+def test_a_member_reopened_by_hand_climbs_on_its_own():
+    story = Story(many(40))
+    at_once(story, 40)
+    burst(story, 0, 1, ok=True)
+    member = min(number for number, one in story.state.incidents.items() if one.status is Status.RESOLVED)
+    story.paged()
+    story.says(Reopen(member, by="bo"))
+    assert story.paged() == ["ana"]
+    assert story.incident(member).storm is None and story.incident(member).level_until is not None
+    assert laws.the_folded_are_somebodys(story.state) == laws.the_log_is_the_truth(story.state, story.entries) == []
+
+
+def test_a_storm_that_passes_owes_its_paper_in_the_same_tick():
+    story = Story(many(40, services={f"s{n:05}": Service(f"s{n:05}", tier=1) for n in range(40)}))
+    at_once(story, 40)
+    burst(story, 0, 40, ok=True)
+    assert story.state.papers == {}
+    story.passes(minutes=2)  # Each tick leaves nothing due: `Story.ticks`.
+    paper = story.state.papers[storm_of(story).number]
+    assert paper.told == 1 and paper.wake_at is not None and paper.wake_at > story.now
 
 
 def test_a_worse_member_pages_once_more():
