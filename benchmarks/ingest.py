@@ -185,7 +185,7 @@ def daemon(hook: int) -> Iterator[Running]:
         try:
             port = _port_in(process.stdout)
             threading.Thread(target=process.stdout.read, daemon=True).start()
-            _until(lambda: _answers(port, "/readyz") or _answers(port, "/healthz"))
+            _until(lambda: _answers(port, "/healthz"), every_s=0.2, timeout_s=60)
             store = open_store(f"sqlite:{folder}/var/opswatch.db", checkpoints=False)
             yield Running(process, store, port, folder)
             store.close()
