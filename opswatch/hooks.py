@@ -41,7 +41,7 @@ def read(hook: HookSettings, body: bytes, now: datetime) -> Found:
     return READERS.get(hook.id, generic)(body, hook, now)
 
 
-def _expires(hook: HookSettings, now: datetime) -> str:
+def expires(hook: HookSettings, now: datetime) -> str:
     """Until when what fires now is believed to, unless it is posted again."""
     return (now + (REPEATS_MISSED * hook.repeat if hook.repeat is not None else FOR_EVER)).isoformat()
 
@@ -79,7 +79,7 @@ def generic(body: bytes, hook: HookSettings, now: datetime) -> Found:
     """Any JSON, by the hook's mapping. Raises BadPost."""
     assert hook.mapping is not None, "the configuration refuses a generic hook without a mapping"
     _, whole = decoded(body, BODY_MAX)
-    mapped = hook.mapping.read(whole, now, _expires(hook, now))
+    mapped = hook.mapping.read(whole, now, expires(hook, now))
     read = usable(mapped.alerts)
     problems = (*mapped.problems, *read.problems)
     return Found(replace(read, problems=_cut(problems)), mapped.ignored, _cut(mapped.notes))
@@ -146,7 +146,7 @@ def _alert(one: Any, whole: Mapping[str, Any], more: Mapping[str, str], hook: Ho
         "generatorURL": one.get("generatorURL"),
         "status": status,
     }
-    return found | {"endsAt": _expires(hook, now)} if status == "firing" else found
+    return found | {"endsAt": expires(hook, now)} if status == "firing" else found
 
 
 def _as_grafana(alert: dict[str, Any], one: Mapping[str, Any], hook: HookSettings, now: datetime) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _as_grafana(alert: dict[str, Any], one: Mapping[str, Any], hook: HookSetting
         alert["annotations"] = {"summary": f"{rule}: Grafana cannot tell, {said}", **alert["annotations"]}
         return alert | {OURS: {"unknown": reason.value}}
     if alert["status"] == "resolved" and annotations.get("grafana_state_reason") == MISSING:
-        return alert | {"endsAt": _expires(hook, now), OURS: {"unknown": UnknownReason.NO_DATA.value}}
+        return alert | {"endsAt": expires(hook, now), OURS: {"unknown": UnknownReason.NO_DATA.value}}
     return alert
 
 
@@ -192,7 +192,7 @@ def _before_unified(whole: Mapping[str, Any], hook: HookSettings, now: datetime)
         "labels": labels,
         "annotations": {name: value for name, value in said.items() if type(value) is str and value},
         "generatorURL": whole.get("ruleUrl"),
-        "endsAt": _expires(hook, now) if state != "ok" else None,
+        "endsAt": expires(hook, now) if state != "ok" else None,
         "status": statuses[state],
         OURS: ours | {"unknown": UnknownReason.NO_DATA.value} if state == "no_data" else ours,
     }

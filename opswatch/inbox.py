@@ -19,8 +19,10 @@ from typing import Any
 
 from opswatch import logs, metrics
 from opswatch.clock import monotonic_s
-from opswatch.core.events import Posted
+from opswatch.core.events import Posted, Reported
 from opswatch.errors import Overloaded
+from opswatch.passive import FAMILY as RESULTS
+from opswatch.passive import result_of
 from opswatch.posts import ALERTS_PER_BATCH, Read, alert_of, alerts_of
 from opswatch.stores import Store
 from opswatch.stores.inbox import Batch
@@ -45,9 +47,12 @@ class Arrived:
     alerts: Sequence[Mapping[str, Any]] | None = None
 
     @property
-    def posted(self) -> Posted:
+    def event(self) -> Posted | Reported:
         """The event that it is."""
         batch = self.batch
+        if batch.family == RESULTS:
+            results = json.loads(batch.body) if self.alerts is None else self.alerts
+            return Reported(tuple([result_of(one) for one in results]), batch.id)
         found = alerts_of(batch.body) if self.alerts is None else tuple([alert_of(one) for one in self.alerts])
         return Posted(batch.source, found, batch.at, batch.id, batch.family)
 

@@ -86,6 +86,8 @@ def run(check: str, target: str | None, as_json: bool) -> int:
     known = office.plan.checks.get(check)
     if known is None:
         raise OpswatchError(f"there is no check {check}; there are {', '.join(office.plan.checks)}")
+    if known.passive:
+        raise OpswatchError(f"nobody looks at {check}: others report it, as {', '.join(known.passive)}")
     target = _target(known, target)
     verdict = assemble.look_once(office, known, target)
     seen = judging.judge(known, verdict, {}, office.views.norms(check, target, verdict.at))
@@ -95,6 +97,55 @@ def run(check: str, target: str | None, as_json: bool) -> int:
 
         return STATES[worst([one.health for one in seen.values()])][1]
     return _speak(known, verdict, seen)
+
+
+@checks.command("submit")
+@click.argument("lines", nargs=-1, metavar="[LINE]...")
+@click.option("--dry-run", is_flag=True, help="Say what each line means, and keep nothing.")
+@is_json
+def submit(lines: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+    """Report results of passive checks, as Nagios' command file takes them; without LINE from standard input. The
+    daemon takes them in within seconds, or when it starts. Exit 1 when a line cannot be used; the others are kept.
+
+    \b
+    opswatch checks submit 'PROCESS_SERVICE_CHECK_RESULT;this-host;raid;2;RAID CRITICAL - disk 3 failed | spares=0'
+    """
+    from opswatch import passive
+    from opswatch.config import HookSettings
+    from opswatch.errors import Overloaded, StoreUnavailable
+
+    office = door().office()
+    text = "\n".join(lines) or bytes(click.open_file("-", "rb").read(SUBMITTED_MAX)).decode("utf-8", "replace")
+    hook = office.settings.hooks.get("nagios") or HookSettings("nagios")
+    told = passive.read(text, office.plan, hook, office.now())
+    if not dry_run:
+        try:
+            office.inbox.accept(told.results, "nagios", passive.FAMILY)
+            office.inbox.accept(told.others, "nagios", hook.family)
+        except Overloaded as busy:
+            raise StoreUnavailable(str(busy)) from None
+    problems = (*told.problems, *told.others.problems)
+    if as_json:
+        print_json(
+            {
+                "results": [{key: one[key] for key in RESULT_KEYS} for one in told.results.alerts],
+                "others": [dict(one["labels"]) for one in told.others.alerts],
+                "problems": list(problems),
+                "dry_run": dry_run,
+            }
+        )
+    else:
+        for one in told.results.alerts:
+            say(f"{one['check']} on {one['target']}: {one['health']}: {one['output'].partition(chr(10))[0]}")
+        for one in told.others.alerts:
+            say(f"{one['labels']['alertname']} on {one['labels']['host']}: {one['annotations']['summary']}")
+    for problem in problems:
+        click.echo(problem, err=True)
+    return REFUSED if problems else DONE
+
+
+SUBMITTED_MAX = 1024 * 1024
+RESULT_KEYS = ("check", "target", "health", "code", "output", "at")
 
 
 def _target(check: Check, target: str | None) -> str:

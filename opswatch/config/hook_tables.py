@@ -87,3 +87,4 @@ class Hook(Table):
     repeat: timedelta | None = key(f.span, None)
     secret: Secret | None = key(f.secret, None)
     signature: str | None = key(f.words, None)
+    others: str | None = key(f.one_of("refuse", "alert"), None)

@@ -37,6 +37,8 @@ def _hook(entry: Entry[Hook], problems: Problems) -> HookSettings:
         problems.add(place.at("mapping"), words, seen="")
     elif not is_built_in and table.mapping is None and "mapping" not in table.spoilt:
         problems.add(place.at("mapping"), 'is required, such as mapping = { title = "message" }')
+    if table.others is not None and table.id != "nagios":
+        problems.add(place.at("others"), "only for the hook nagios: every alert of another hook is one of others")
     if table.secret is not None and len(table.secret.reveal()) < SECRET_LENGTH_MIN:
         words = f"at least {SECRET_LENGTH_MIN} characters, such as `openssl rand -hex 24` prints"
         problems.add(place.at("secret"), words)
@@ -51,6 +53,7 @@ def _hook(entry: Entry[Hook], problems: Problems) -> HookSettings:
         mapping=_mapped(table.id, table.mapping, place.at("mapping"), problems) if table.mapping is not None else None,
         secret=table.secret,
         signature=table.signature or settings.signature,
+        others=table.others == "alert",
     )
 
 

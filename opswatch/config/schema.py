@@ -121,9 +121,18 @@ class CheckPriority(Table):
     warn: Priority | None = key(f.priority, None)
 
 
+def _passive(value: Any, spot: Spot) -> tuple[str, ...] | bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str | list):
+        spot.bad('true, or the name that others report it by, such as "Current Load"')
+    return some_of(f.words, at_least=1)(value, spot)
+
+
 class Check(Table):
     id: str = key(f.name, example='id = "disk-space"')
-    probe: str = key(f.name, example='probe = "disk"', spare="")
+    probe: str = key(f.name, "")
+    passive: tuple[str, ...] | bool = key(_passive, False)
     match: CheckMatch | None = key(CheckMatch.read, None)
     targets: tuple[str, ...] | None = key(some_of(f.text), None)
     every: timedelta | None = key(f.span, None)

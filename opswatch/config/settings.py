@@ -49,7 +49,7 @@ class Kinds(Protocol):
     def known_channels(self) -> list[str]: ...
 
 
-BUILT_IN = ("alertmanager", "grafana")
+BUILT_IN = ("alertmanager", "grafana", "nagios")
 """Hooks that speak a format of their own."""
 FEEDS_MAX = 1_000_001
 
@@ -102,6 +102,7 @@ class HookSettings:
     mapping: Mapped | None = field(default=None, repr=False)
     secret: Secret | None = None
     signature: str = "X-Hub-Signature-256"
+    others: bool = False  # of nagios: what no check of ours is about becomes an alert
 
     @property
     def family(self) -> str:

@@ -152,10 +152,11 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
     every = table.every
     timeout = table.timeout or min(TIMEOUT_DEFAULT, every or TIMEOUT_DEFAULT)
     _check_times(table, place, timeout, around.problems)
+    _check_probe(table, place, around.problems)
     limits.warn_of_short_memory(table, place.at("limits"), around.rollups_kept, around.warnings)
     targets = _targets_of(table, place, around, measures)
     is_timed = every is not None or table.cron is not None or bool(table.spoilt & {"every", "cron"})
-    if targets and not is_timed and not matches_glob(around.rounds, table.id):
+    if targets and not is_timed and not table.passive and not matches_glob(around.rounds, table.id):
         words = "neither `every` nor `cron`, and no [[inspection]] names it: it never runs"
         around.warnings.add(place, words, seen="")
     return Check(
@@ -166,9 +167,10 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
         cron=table.cron,
         timezone=table.timezone or around.timezone,
         timeout=timeout,
-        confirm=table.confirm or around.defaults.confirm,
+        # Who reports has made sure already, unless it is written otherwise.
+        confirm=table.confirm or (1 if table.passive else around.defaults.confirm),
         retry=table.retry,
-        recover=table.recover or around.defaults.recover,
+        recover=table.recover or (1 if table.passive else around.defaults.recover),
         limits=limits.limits(table, place.at("limits"), measures, around.problems, around.warnings),
         priority=_priorities(table.priority),
         on_unknown=table.on_unknown if table.on_unknown is not None else Priority.P3,
@@ -179,6 +181,7 @@ def _check(entry: Entry[schema.Check], around: Surroundings) -> Check:
         calendar=around.calendars.name(table.calendar, place.at("calendar")),
         may_flap=table.flapping,
         reach=table.reach if table.reach is not None else table.probe in reaching.REACHING,
+        passive=(table.id,) if table.passive is True else table.passive or (),
     )
 
 
@@ -191,6 +194,15 @@ def _check_times(table: schema.Check, place: Place, timeout: timedelta, problems
         problems.add(place.at("every"), "at least one second, such as '60s'")
     if table.retry is not None and table.every is not None and table.retry > table.every:
         problems.add(place.at("retry"), "at most `every`: it is the shorter spacing while a failure is being confirmed")
+
+
+def _check_probe(table: schema.Check, place: Place, problems: Problems) -> None:
+    if not table.passive and not table.probe and not table.spoilt & {"probe", "passive"}:
+        problems.add(place.at("probe"), 'is required, such as probe = "disk"; or passive = true where others report it')
+    if table.passive:
+        for key in ("probe", "args", "retry"):
+            if getattr(table, key):
+                problems.add(place.at(key), "not here: nobody looks at a passive check, others report it")
 
 
 def _measures(table: schema.Check, around: Surroundings) -> Measures | None:
@@ -218,7 +230,7 @@ def _playbook(table: schema.Check, place: Place, around: Surroundings) -> str | 
 
 def _args(table: schema.Check, place: Place, around: Surroundings) -> object:
     """The probe's own arguments, validated by the probe's own model."""
-    if "probe" in table.spoilt:
+    if "probe" in table.spoilt or not table.probe:
         return None
     try:
         model = around.kinds.args_model(table.probe)

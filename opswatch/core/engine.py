@@ -35,7 +35,7 @@ from opswatch.core import (
     waking,
 )
 from opswatch.core.changes import Changes, Draft, State
-from opswatch.core.effects import Effect, Postpone, Settle
+from opswatch.core.effects import Effect, Postpone, Settle, Taken
 from opswatch.core.events import (
     AbsencesImported,
     ActionsFound,
@@ -52,6 +52,7 @@ from opswatch.core.events import (
     PlanReloaded,
     Posted,
     ReceiptLost,
+    Reported,
     RiskFound,
     RiskGone,
     SendFailed,
@@ -150,6 +151,8 @@ class Engine:
                 heartbeats.pinged(m, event)
             case Posted():
                 external.posted(m, event)
+            case Reported():
+                self._reported(m, event)
             case Inspected():
                 rounds.inspected(m, event)
             case Tick():
@@ -206,6 +209,14 @@ class Engine:
                 waking.parent_was_seen(m, check, event.target)
             if m.plan.targets[event.target].parents and m.draft.alerts_on(event.target):
                 waking.cut_off_was_seen(m, event.target)
+
+    def _reported(self, m: Moment, event: Reported) -> None:
+        if event.batch:
+            m.effects.append(Taken(event.batch))
+        for one in event.results:
+            check = m.plan.checks.get(one.check)
+            if check is not None and check.passive:
+                self._observed(m, Observed(one.check, one.target, one.verdict))
 
     def _tick(self, m: Moment, tick: Tick) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""

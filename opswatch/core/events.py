@@ -14,6 +14,7 @@ from opswatch.core.findings import RiskFound as RiskFound
 from opswatch.core.findings import RiskGone as RiskGone
 from opswatch.core.model import Priority, Severity, Stage, UnknownReason, Verdict
 from opswatch.core.norms import Norm
+from opswatch.core.results import Reported as Reported
 from opswatch.core.roster_changes import Change
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -553,6 +554,7 @@ Event = (
     Command
     | Observed
     | Posted
+    | Reported
     | Pinged
     | Inspected
     | Tick

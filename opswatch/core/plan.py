@@ -188,6 +188,7 @@ class Check:
     calendar: str | None = None  # whose holidays baselines mind
     may_flap: bool = True  # False: each change is told, however often it comes and goes
     reach: bool = False  # critical here means that the target cannot be reached at all
+    passive: tuple[str, ...] = ()  # nobody looks: others report it, by these names
 
     @property
     def has_baseline(self) -> bool:

@@ -340,7 +340,7 @@ class Overseer(Loop):
 def timed(plan: Plan) -> Iterable[tuple[Check, str]]:
     """The (check, target) pairs that run by themselves on this node."""
     for check in plan.checks.values():
-        if check.every is None and check.cron is None:
+        if (check.every is None and check.cron is None) or check.passive:
             continue
         for target in check.targets:
             node = plan.targets[target].node

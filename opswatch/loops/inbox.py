@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from opswatch import logs, metrics
 from opswatch.clock import monotonic_s
-from opswatch.core.events import Posted
+from opswatch.core.events import Posted, Reported
 from opswatch.desk import Desk
 from opswatch.errors import AlreadyTaken, OpswatchError
 from opswatch.inbox import Arrived, Inbox
 from opswatch.loops import Loop
+from opswatch.passive import FAMILY as RESULTS
 from opswatch.posts import ALERTS_PER_BATCH
 from opswatch.stores import Store
 
@@ -64,7 +65,8 @@ class InboxLoop(Loop):
     def decide(self, arrived: Sequence[Arrived]) -> None:
         """Decide these batches, and let them go."""
         try:
-            committed = self._desk.take([one.posted for one in arrived])
+            events = [one.event for one in arrived]
+            committed = self._desk.take(events)
         except AlreadyTaken as gone:
             others = [one for one in arrived if one.batch.id != gone.batch]
             self._inbox.decided([one for one in arrived if one.batch.id == gone.batch])
@@ -78,18 +80,36 @@ class InboxLoop(Loop):
             for one in arrived:
                 self._one_by_one(one)
             committed = False
+        else:
+            self._keep_samples(events)
         if not committed:
+            if any(one.batch.family == RESULTS for one in arrived):
+                self._desk.flush()  # What was counted of them must be safe before they are gone.
             self._store.forget_batches([one.batch.id for one in arrived])
         self._inbox.decided(arrived)
 
+    def _keep_samples(self, events: Sequence[Posted | Reported]) -> None:
+        """What was measured by who reported. Losing it harms no page."""
+        told = [one for event in events if isinstance(event, Reported) for one in event.results]
+        if measured := [(one.check, one.target, one.verdict) for one in told if one.verdict.samples]:
+            try:
+                self._store.record_samples(measured)
+            except OpswatchError as trouble:
+                log.warning("samples of passive checks lost", count=len(measured), reason=str(trouble))
+
     def _one_by_one(self, arrived: Arrived) -> None:
         """A mistake of ours over one alert must not cost the others their page, nor hold up the inbox."""
-        whole = arrived.posted
-        for alert in whole.alerts:
+        whole = arrived.event
+        parts: list[Posted | Reported] = (
+            [Reported((one,)) for one in whole.results]
+            if isinstance(whole, Reported)
+            else [Posted(whole.source, (one,), whole.at, family=whole.family) for one in whole.alerts]
+        )
+        for part in parts:
             try:
-                self._desk.take([Posted(whole.source, (alert,), whole.at, family=whole.family)])
+                self._desk.take([part])
             except OpswatchError:
                 raise
             except Exception:
                 metrics.inbox_undecidable_alerts_total.inc()
-                log.exception("an alert cannot be decided, and is passed over", alertname=alert.labels.get("alertname"))
+                log.exception("an alert cannot be decided, and is passed over", source=arrived.batch.source)

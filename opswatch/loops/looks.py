@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from opswatch import logs, plugins
-from opswatch.core.model import UnknownReason, Verdict
+from opswatch.core.model import Failure, Health, UnknownReason, Verdict
 from opswatch.core.plan import Check
-from opswatch.core.state import alert_key
+from opswatch.core.state import Watch, alert_key
 from opswatch.desk import Desk
 from opswatch.errors import PluginNotFound
 from opswatch.probes import Probe, Task, cannot_tell
@@ -43,6 +43,8 @@ def look(desk: Desk, probe: Callable[[str], Probe], check: Check, target: str, n
         return Verdict(now, f"{target} is no longer in the plan", unknown=UnknownReason.NO_DATA)
     with desk.looking() as (state, _):
         watch = state.watches.get(alert_key(check.id, target))
+    if check.passive:
+        return _as_reported(watch, now)
     task = Task(
         target=known,
         args=check.args,
@@ -59,3 +61,16 @@ def look(desk: Desk, probe: Callable[[str], Probe], check: Check, target: str, n
     except Exception as trouble:  # A probe must not raise; when it does, that is what we cannot tell.
         log.exception("probe broke", check=check.id, target=target)
         return cannot_tell(task, UnknownReason.ERROR, f"probe {check.probe} broke: {type(trouble).__name__}")
+
+
+def _as_reported(watch: Watch | None, now: datetime) -> Verdict:
+    """What was reported last, as of then: a look that is no newer changes nothing."""
+    if watch is None or watch.seen_at is None:
+        return Verdict(now, "nothing was reported yet", unknown=UnknownReason.NO_DATA)
+    bad = watch.health in (Health.WARN, Health.CRIT)
+    return Verdict(
+        watch.seen_at,
+        watch.sentence,
+        failures=(Failure(watch.sentence, watch.health),) if bad else (),
+        unknown=(watch.reason or UnknownReason.NO_DATA) if watch.health is Health.UNKNOWN else None,
+    )

@@ -1,4 +1,5 @@
-"""Where webhooks are posted: `/hooks/alertmanager`, `/hooks/grafana`, `/hooks/generic/ID`.
+"""Where webhooks are posted: `/hooks/alertmanager`, `/hooks/grafana`, `/hooks/generic/ID`, and lines
+of Nagios at `/hooks/nagios`.
 
 200 means that every alert that can be used is durable; 400 names those that cannot, the others are kept all the same
 (Alertmanager posts nothing again after a 4xx: what is good must not wait for what is bad); 503 with Retry-After says:
@@ -11,14 +12,16 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import datetime
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from opswatch import logs, metrics
+from opswatch import logs, metrics, passive
 from opswatch.config import HookSettings
+from opswatch.config.settings import BUILT_IN
 from opswatch.errors import Overloaded
-from opswatch.hooks import BODY_MAX, READERS, Found, read
-from opswatch.posts import BadPost, is_packed
+from opswatch.hooks import BODY_MAX, Found, read
+from opswatch.posts import BadPost, Read, is_packed
 from opswatch.web.door import Door
 from opswatch.web.posting import Entrance, Wrong, announced, answer, content_type, durable, headers_of, read_body
 
@@ -26,6 +29,7 @@ log = logs.get("web")
 
 ROOT = "/hooks/"
 GENERIC = "/hooks/generic/"
+NAGIOS = "nagios"
 LARGE = 64 * 1024  # read elsewhere: who else asks meanwhile need not wait
 
 
@@ -75,6 +79,8 @@ class Hooks:
 
     async def _accept(self, hook: HookSettings, body: bytes, token: str | None) -> Found:
         now = self._door.now()
+        if hook.id == NAGIOS:
+            return await self._accept_lines(hook, body, token, now)
         is_work = len(body) > LARGE or is_packed(body)
         found = await asyncio.to_thread(read, hook, body, now) if is_work else read(hook, body, now)
         source = source_of(hook, token)
@@ -90,13 +96,32 @@ class Hooks:
         await durable(self._door.office.inbox.submit(found.read, source, hook.family))
         return found
 
+    async def _accept_lines(self, hook: HookSettings, body: bytes, token: str | None, now: datetime) -> Found:
+        """Results of passive checks: text, a line each."""
+        lines = body.decode("utf-8-sig", "replace")
+        told = await asyncio.to_thread(passive.read, lines, self._door.plan, hook, now)
+        source, inbox = source_of(hook, token), self._door.office.inbox
+        if told.problems:
+            metrics.inbox_refused_alerts_total.labels(source=source, reason="invalid").inc(len(told.problems))
+            log.warning(
+                "some passive results cannot be used", problems=len(told.problems), first=told.problems[0][:300]
+            )
+        accepted = [inbox.submit(told.results, source, passive.FAMILY), inbox.submit(told.others, source, hook.family)]
+        for one in accepted:
+            await durable(one)
+        both = (*told.results.alerts, *told.others.alerts)
+        return Found(Read(both, (*told.problems, *told.others.problems)))
+
     def _admit(self, scope: Scope, headers: Mapping[str, str]) -> str | None:
         """The token that was shown; None on this machine, where none is needed: but no page in a browser may post from
         here, and one cannot send JSON unasked."""
         caller = self._entrance.admit(scope, headers)
         if scope["method"] != "POST":
             raise Wrong(405, "POST is expected")
-        if caller.token is None and (kind := content_type(headers)) != "application/json":
+        if scope["path"] == ROOT + NAGIOS:
+            if caller.token is None and ("origin" in headers or headers.get("sec-fetch-site", "none") != "none"):
+                raise Wrong(403, "a page in a browser may not post here without a token")
+        elif caller.token is None and (kind := content_type(headers)) != "application/json":
             raise Wrong(415, f"content-type {kind or 'is missing'}: application/json is expected")
         return caller.token
 
@@ -106,7 +131,7 @@ class Hooks:
             hook = known.get(path.removeprefix(GENERIC))
             return hook if hook is not None and hook.mapping is not None else None
         name = path.removeprefix(ROOT)
-        return known.get(name) if name in READERS else None
+        return known.get(name) if name in BUILT_IN else None
 
     def _unknown(self, path: str) -> str:
         from opswatch.config.suggest import listed, nearest

@@ -361,6 +361,6 @@ def test_the_event_is_the_same_from_memory_and_from_the_store(store):
     again.now += timedelta(hours=1)
     (stored,) = again.inbox.next(256)
     assert kept.alerts is not None and stored.alerts is None
-    assert kept.posted == stored.posted
-    assert isinstance(kept.posted, Posted) and set(kept.posted.alerts[0].labels) == {"alertname", "odd"}
+    assert kept.event == stored.event
+    assert isinstance(kept.event, Posted) and set(kept.event.alerts[0].labels) == {"alertname", "odd"}
     node.inbox.close()

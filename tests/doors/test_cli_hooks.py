@@ -93,7 +93,7 @@ def test_what_cannot_be_used_is_named_with_its_place(at):
 
 def test_hooks_are_listed_with_where_they_are_posted(at):
     rows = {row["id"]: row for row in at.says("hook", "list", "--json").json}
-    assert set(rows) == {"alertmanager", "grafana", "billing"}
+    assert set(rows) == {"alertmanager", "grafana", "nagios", "billing"}
     assert rows["billing"]["url"].endswith("/hooks/generic/billing") and rows["billing"]["repeat"] is None
     assert "speaks once" in at.says("hook", "list").out
 
