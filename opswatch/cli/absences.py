@@ -15,6 +15,7 @@ from opswatch.cli.groups import DONE, REFUSED, Group, is_json
 from opswatch.cli.shown import print_json, print_table, say
 from opswatch.cli.swaps import dry_run_option
 from opswatch.cli.values import ABSENCE, PERSON
+from opswatch.core.counts import say_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +167,9 @@ def import_absences(
     )
     is_done = door().say(event, as_json=as_json, dry_run=dry_run)
     if is_done and found.strangers and not as_json:
-        click.echo(f"warning: {found.strangers} events are of nobody with a contact.email here", err=True)
+        click.echo(
+            f"warning: {say_count(found.strangers, 'event')} of nobody with a contact.email here: left out", err=True
+        )
     return DONE if is_done else REFUSED
 
 
@@ -185,7 +188,7 @@ def _referred(where: str) -> str:
     try:
         return str.__str__(resolve(where, os.environ)).strip()
     except Unresolved as missing:
-        raise click.UsageError(f"{where}: expected {missing}") from None
+        raise click.UsageError(f"{where}: {missing}") from None
 
 
 def _bytes(where: str, limit: int) -> bytes:

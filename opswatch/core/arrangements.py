@@ -33,7 +33,7 @@ from opswatch.core.events import (
     Unpause,
 )
 from opswatch.core.model import Health, PageReason, Priority
-from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
+from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment, span_trouble
 from opswatch.core.state import Override
 
 
@@ -120,8 +120,8 @@ def _overridden(
 def _override_problem(m: Moment, command: AddOverride) -> tuple[str, dict[str, object]] | None:
     if command.roster not in m.plan.rosters:
         return "unknown_roster", {"roster": command.roster, "known": ", ".join(m.plan.rosters)}
-    if command.start >= command.end or command.end - command.start > SPAN_MAX:
-        return "bad_span", {"text": f"{command.start:%Y-%m-%d %H:%M} to {command.end:%Y-%m-%d %H:%M}"}
+    if trouble := span_trouble(command.start, command.end):
+        return trouble, {"start": command.start, "end": command.end}
     named = [command.remove, command.add, *(who for _, _, people in command.shifts or () for who in people)]
     for person in named:
         if person is not None and person not in m.plan.people:
@@ -140,7 +140,7 @@ def _remove_override(m: Moment, command: RemoveOverride) -> None:
     start = max(command.start or override.start, override.start)
     end = min(command.end or override.end, override.end)
     if start >= end:
-        m.refuse("bad_span", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
+        m.refuse("override_not_then", id=override.id, roster=override.roster, start=override.start, end=override.end)
         return
     before = tuple(m.draft.overrides())
     roster_changes.cut(m, override, start, end, by=command.by, door=command.door)
@@ -149,7 +149,7 @@ def _remove_override(m: Moment, command: RemoveOverride) -> None:
 
 def _pause(m: Moment, command: Pause) -> None:
     if not m.now < command.until <= m.now + SPAN_MAX:
-        m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
+        m.refuse("bad_span", until=command.until)
         return
     m.draft.standing = replace(m.draft.standing, paused_until=command.until, paused_by=command.by)
     m.record("paused", by=command.by, door=command.door, until=command.until, text=command.reason)

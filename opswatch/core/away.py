@@ -10,7 +10,7 @@ from opswatch.core import covers, standins
 from opswatch.core.absences import KINDS, Conflict, conflicts
 from opswatch.core.events import AbsencesImported, AddAbsence, Command, RemoveAbsence, Tick
 from opswatch.core.model import Role
-from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
+from opswatch.core.moment import TEXT_MAX, Moment, span_trouble
 from opswatch.core.state import Absence, Cover
 
 CONFLICTS_AHEAD = timedelta(days=90)  # Shifts further away are somebody's concern when they come nearer.
@@ -104,8 +104,8 @@ def _add(m: Moment, command: AddAbsence) -> None:
     if person not in m.plan.people:
         m.refuse("unknown_person", person=person, known=", ".join(m.plan.people))
         return
-    if command.start >= command.end or command.end - command.start > SPAN_MAX:
-        m.refuse("bad_span", text=f"{command.start:%Y-%m-%d %H:%M} to {command.end:%Y-%m-%d %H:%M}")
+    if trouble := span_trouble(command.start, command.end):
+        m.refuse(trouble, start=command.start, end=command.end)
         return
     if command.kind not in KINDS:
         m.refuse("unknown_kind", text=command.kind, known=", ".join(KINDS))

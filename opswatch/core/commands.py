@@ -240,7 +240,10 @@ def _acknowledge(m: Moment, incident: Incident, command: Acknowledge) -> Inciden
     )
     incidents.tell(m, incident, "acknowledged")
     stakeholders.answer(m, incident, "report_taken", command.by)
-    m.done("acknowledged", incident=incident.number, title=incident.title, by=command.by)
+    if acks[0] == command.by:
+        m.done("acknowledged", incident=incident.number, title=incident.title, by=command.by)
+    else:
+        m.done("ack_enough", incident=incident.number, owner=acks[0], **_acks(m, incident))
     return incidents.restart_ack_timer(m, _came_too(m, incident, command))
 
 

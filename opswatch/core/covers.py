@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from opswatch.core import notices, roster_changes, standins
 from opswatch.core.events import AcceptCover, AskCover, AskSwap, Command, OfferCover, Tick, WithdrawCover
 from opswatch.core.model import CoverStatus
-from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment
+from opswatch.core.moment import TEXT_MAX, Moment, span_trouble
 from opswatch.core.roster_changes import Span, spans_on_call
 from opswatch.core.state import Cover, Offer
 
@@ -153,8 +153,9 @@ def _asked_span(m: Moment, command: AskCover, person: str) -> Span | None:
     if isinstance(command, AskSwap) and command.return_start is not None and command.return_end is not None:
         given.append((command.return_start, command.return_end))
     for start, end in given:
-        if start >= end or end - start > SPAN_MAX or end <= m.now:
-            m.refuse("bad_span", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
+        trouble = span_trouble(start, end) or ("span_over" if end <= m.now else None)
+        if trouble is not None:
+            m.refuse(trouble, start=start, end=end)
             return None
     return given[0]
 

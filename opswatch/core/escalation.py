@@ -246,12 +246,14 @@ def _enter(
 
 
 def _announce_level(m: Moment, incident: Incident, rung: Level | None, people: list[str]) -> Incident:
-    """`announce` of a level: that it is entered, whom it pages, how long nobody has answered. Not a page; a channel
+    """`announce` of a level: that it is entered, whom it pages, how long nobody has answered, or how many
+    have and are not enough. Not a page; a channel
     that the level pages has its card already."""
     if rung is None:
         return incident
     levels = policy_of(m.plan, incident.policy).levels
     waited_s = int((m.now - incident.opened_at).total_seconds())
+    acks = {"count": len(incident.acks), "need": acks_needed(m.plan, incident)} if incident.acks else {}
     for target in rung.announce:
         channel = target.removeprefix("channel:")
         if target in rung.page or channel not in m.plan.channels:
@@ -263,7 +265,8 @@ def _announce_level(m: Moment, incident: Incident, rung: Level | None, people: l
             level=incident.level,
             levels=len(levels),
             people=people,
-            waited_s=waited_s or None,
+            waited_s=None if acks else waited_s or None,
+            **acks,
         )
         incident = replace(incident, told=tuple(dict.fromkeys((*incident.told, channel))))
     return incident

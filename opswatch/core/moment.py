@@ -19,6 +19,13 @@ SPAN_MAX = timedelta(days=366)
 MARKS_MAX = 2_000
 
 
+def span_trouble(start: datetime, end: datetime) -> str | None:
+    """Why nothing can be arranged for [start, end): the key of a refusal whose facts are the two. None where it can."""
+    if start >= end:
+        return "span_backwards"
+    return "span_too_long" if end - start > SPAN_MAX else None
+
+
 @dataclass(slots=True)
 class Moment:
     """Handed down through one step. The leaves read `plan`, `rosters` and `draft`, and add to `draft` and `effects`;

@@ -158,7 +158,7 @@ def _accept(m: Moment, command: AcceptRisk) -> None:
         m.refuse("needs_risk_reason", id=risk.id)
         return
     if not m.now < command.until <= m.now + SPAN_MAX:
-        m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
+        m.refuse("bad_span", until=command.until)
         return
     reason = command.reason[:TEXT_MAX]
     m.record(

@@ -73,9 +73,21 @@ def facts(some: Iterable[Change]) -> list[list[object]]:
     return [change.facts() for change in list(some)[:CHANGES_MAX]]
 
 
+def reminder(roster: str, person: str, start: datetime, span: timedelta) -> str:
+    """The mark that they were reminded, `span` ahead, of their shift that begins at `start`."""
+    return f"remind {roster} {person} {start.isoformat()} {span}"
+
+
 def tell(m: Moment, some: Iterable[Change], by: str, **more: object) -> None:
-    """Each person who gains or loses hours hears which; not who did it."""
+    """Each person who gains or loses hours hears which; not who did it. Who gains them has heard of them now, and needs
+    no reminder of which the time has come."""
     made = list(some)
+    for change in made:
+        roster = m.plan.rosters.get(change.roster)
+        for person in set(change.after) - set(change.before):
+            for span in roster.remind if roster is not None and m.now < change.start else ():
+                if notices.polite(m.plan, person, change.start - span) <= m.now:
+                    m.once(reminder(change.roster, person, change.start, span), change.end)
     people = dict.fromkeys(person for change in made for person in (*change.before, *change.after))
     for person in people:
         theirs = [change for change in made if person in change.touches]

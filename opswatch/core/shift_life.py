@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
-from opswatch.core import calendars, notices
+from opswatch.core import calendars, notices, roster_changes
 from opswatch.core.events import Command, TakeOver
 from opswatch.core.moment import Moment
 from opswatch.core.plan import Roster
@@ -131,7 +131,7 @@ def _reminded(m: Moment, roster: Roster, shift: Shift, person: str, span: timede
     if at > m.now:
         return at
     is_last = not any(other < span and shift.start - other <= m.now for other in roster.remind)
-    if m.once(f"remind {roster.id} {person} {shift.start.isoformat()} {span}", shift.end) and is_last:
+    if m.once(roster_changes.reminder(roster.id, person, shift.start, span), shift.end) and is_last:
         facts = {"roster": roster.id, "at": shift.start, "until": shift.end, "layer": shift.layer}
         m.record("shift_reminded", person=person, roster=roster.id, at=shift.start)
         notices.tell(m, (person,), "shift_soon", incident=None, **facts)

@@ -34,8 +34,11 @@ def add(m: Moment, command: AddSilence) -> None:
     has."""
     replaced = m.draft.silence(command.replaces) if command.replaces is not None else None
     starts = command.starts or m.now
-    if not m.now < command.until <= m.now + SPAN_MAX or starts >= command.until:
-        m.refuse("bad_span", text=f"{command.until:%Y-%m-%d %H:%M}")
+    if not m.now < command.until <= m.now + SPAN_MAX:
+        m.refuse("bad_span", until=command.until)
+        return
+    if starts >= command.until:
+        m.refuse("span_backwards", start=starts, end=command.until)
         return
     problem = _matcher_problem(m, command.matchers)
     if problem:

@@ -57,6 +57,14 @@ def test_a_level_announces_itself_in_words_of_its_own():
     assert not told.loud
 
 
+def test_a_level_entered_because_more_are_wanted_says_how_many_there_are():
+    facts = {"level": 2, "levels": 3, "people": ["bo"], "count": 1, "need": 2}
+    told = render.announce(
+        PLAN, INCIDENT, Announce("ops", "level", "1", 142, facts), id="a", link=link, at=NOW, ref="x"
+    )
+    assert told.thread_line == "level 2 of 3 entered: Bo paged; 1 of 2 have acknowledged"
+
+
 def test_the_owner_reads_who_joins():
     facts = {"by": "bo", "pool": "emergency", "count": 2, "need": 2}
     told = render.notice(POOLED, Notice(142, "chen", "slack", "accepted", "1", facts), id="n", link=link, at=NOW)

@@ -24,6 +24,7 @@ from opswatch.core.events import (
 )
 from opswatch.core.model import CoverStatus, Role
 from opswatch.core.plan import Plan, Pool
+from opswatch.render.answers import answer
 from tests.story import Story, person, roster, two_levels
 
 DAY = timedelta(days=1)
@@ -145,9 +146,26 @@ def test_own_shifts_need_a_responder_and_others_a_lead(story):
     assert story.says(AcceptCover(1, by="cy")).key == "cover_is_withdrawn"
 
 
+def test_a_span_that_cannot_be_says_why_in_the_zone_of_who_asks(story):
+    command = AddAbsence(BO + HOUR, BO, by="bo")
+    wrong = story.says(command)
+    assert answer("en", wrong, zone="Asia/Shanghai") == (
+        "It must end after it begins: Mon 23 Nov 17:00 (Asia/Shanghai) to Mon 23 Nov 16:00 (Asia/Shanghai)."
+    )
+    assert answer("zh", wrong, zone="Asia/Shanghai").startswith("结束要晚于开始：11月23日 周一 17:00")
+    assert story.says(AddOverride("primary", BO, BO, add="bo", by="lea")).key == "span_backwards"
+    assert story.says(AddOverride("primary", BO, BO + 400 * DAY, add="bo", by="lea")).key == "span_too_long"
+    assert story.says(AddOverride("primary", BO, BO + DAY, add="cy", by="lea")).key == "override_added"
+    missed = story.says(RemoveOverride(1, BO + 2 * DAY, BO + 3 * DAY, by="lea"))
+    assert answer("en", missed, zone="UTC") == (
+        "Nothing of override 1 lies in that span: "
+        "it is in primary from Mon 23 Nov 08:00 (UTC) to Tue 24 Nov 08:00 (UTC)."
+    )
+
+
 def test_who_is_not_on_call_then_has_nothing_to_give_away(story):
     assert story.says(AskCover("primary", BO, BO + DAY, by="ana")).key == "cover_not_on_call"
-    assert story.says(AskCover("primary", MONDAY - 9 * DAY, MONDAY - 8 * DAY, by="ana")).key == "bad_span"
+    assert story.says(AskCover("primary", MONDAY - 9 * DAY, MONDAY - 8 * DAY, by="ana")).key == "span_over"
     story.says(AskCover("primary", BO, BO + DAY, by="bo"))
     assert story.says(AskCover("primary", BO + HOUR, BO + 2 * HOUR, by="bo")).key == "cover_asked_already"
 

@@ -14,6 +14,7 @@ from opswatch.core.effects import Done, Refuse
 from opswatch.core.events import Escalate, Note, Reassign, Resolve, SetPriority, Unack
 from opswatch.core.model import Health, PageReason, Priority, Role, Status
 from opswatch.core.plan import DayCalendar, Level, Plan, Policy, Route, Service, When, Window
+from opswatch.render.answers import answer
 from opswatch.sim import laws
 from tests.story import MONDAY_NOON_BERLIN, Story, person, two_levels
 
@@ -278,6 +279,28 @@ def test_the_ladder_goes_on_until_as_many_have_acknowledged_and_the_first_has_it
     story.passes(hours=9)
     assert story.paged() == []
     assert story.facts("acknowledged")["count"] == 2
+
+
+def test_who_completes_the_acknowledgements_is_not_told_that_the_incident_is_theirs():
+    story = two_of()
+    assert story.acks("ana").key == "ack_counted"
+    last = story.acks("bo")
+    assert (last.key, last.facts) == ("ack_enough", {"incident": 1, "owner": "ana", "count": 2, "need": 2})
+    assert answer("en", last, plan=two_levels()) == (
+        "You are counted on #1: 2 of 2 have acknowledged, and Ana has it. Paging has stopped."
+    )
+
+
+def test_a_level_that_is_entered_because_more_are_wanted_is_not_announced_as_unanswered():
+    levels = (Level(("person:ana",), 12 * MINUTE), Level(("person:bo",), 5 * MINUTE, announce=("channel:ops",)))
+    plan = two_levels(levels=levels)
+    several = replace(plan.policies["standard"], acks={Priority.P1: 2})
+    story = Story(replace(plan, policies={"standard": several}))
+    story.fails("db")
+    story.passes(minutes=4)
+    story.acks("ana")
+    told = next(one for one in story.announcements if one.event == "level")
+    assert told.facts == {"level": 2, "levels": 2, "people": ["bo"], "count": 1, "need": 2}
 
 
 def test_who_has_acknowledged_is_not_paged_any_more_while_others_are_wanted():

@@ -93,6 +93,17 @@ def test_who_is_put_there_by_an_override_is_reminded_though_lately_on_call():
     assert ("ana", "2026-01-13T09:00") in reminded(told)
 
 
+def test_who_has_just_heard_that_a_shift_is_theirs_is_not_reminded_of_it_at_once():
+    told = story(weekly(remind=(DAY, HOUR)))
+    starts = told.now + 8 * HOUR
+    told.says(AddOverride("primary", starts, starts + HOUR, remove="ana", add="bo", by="lead"))
+    told.passes(minutes=5)
+    assert reminded(told, "shifts_changed") == [("ana", ""), ("bo", "")]
+    assert reminded(told) == [], "a day ahead is past, and the change said it"
+    told.passes(hours=7)
+    assert reminded(told) == [("bo", starts.isoformat()[:16])], "an hour ahead is still to come"
+
+
 def test_the_week_ahead_is_told_on_monday_at_nine():
     told = story(starts=MONDAY_9 - HOUR)
     told.passes(days=14, hours=2)
