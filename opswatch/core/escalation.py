@@ -338,9 +338,10 @@ def again_louder(m: Moment, incident: Incident) -> Incident:
         for one in paged
         if one in m.plan.people and one not in incident.acks
     ]
-    for called in (*again, *waiting):
-        if called is not None:
-            incident = paging.page_person(m, incident, called, PageReason.RAISED)
+    people = [called for called in (*again, *waiting) if called is not None]
+    incident = pools.begin(m, incident, people)  # Reserves are asked anew: each has their time again.
+    for called in people:
+        incident = paging.page_person(m, incident, called, PageReason.RAISED)
     return incident
 
 

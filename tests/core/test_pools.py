@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from opswatch.core.effects import Done, Refuse
 from opswatch.core.events import Accept, Acknowledge, Decline, Reopen, Resolve, SetPriority, Snooze
-from opswatch.core.model import Priority, Role, Status
+from opswatch.core.model import PageReason, Priority, Role, Status
 from opswatch.core.plan import Level, NotifyStep, Plan, Pool
 from tests.story import Story, person, rules, two_levels
 
@@ -211,6 +211,18 @@ def test_what_interrupts_nobody_any_more_asks_no_reserves():
     story.paged()
     story.passes(minutes=20)
     assert story.paged() == []
+
+
+def test_what_becomes_more_urgent_gives_everybody_their_time_anew():
+    story = called("bo", "cy", "di")
+    story.passes(minutes=5)
+    story.says(SetPriority(1, Priority.P0, by="lead"))
+    assert story.pages[-1].reason is PageReason.RAISED
+    asked_last = max(step.at for step in story.incident().steps if step.person == "di")
+    story.passes(seconds=(asked_last - story.now).total_seconds())
+    assert story.pages[-1].person == "di" and "pool_exhausted" not in story.kinds()
+    story.passes(minutes=3)
+    assert "pool_exhausted" in story.kinds()
 
 
 def test_a_reload_in_the_middle_of_a_call_resets_nothing_and_follows_the_new_need():
