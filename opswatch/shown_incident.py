@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ class IncidentRow:
     quiet: str | None = None
     snoozed_until: datetime | None = None
     storm: int | None = None  # the one it is folded into
-    update_due: datetime | None = None  # stakeholders are to hear by then
+    due: sla.Due = field(default_factory=sla.Due)  # what was promised, and by when
     acks: str | None = None  # "1 of 2", where the policy wants several and somebody has acknowledged
 
     def as_json(self) -> dict[str, object]:
@@ -171,7 +171,7 @@ def row_of(incident: Incident, state: State, plan: Plan) -> IncidentRow:
         str(quiet) if quiet else None,
         incident.snoozed_until,
         incident.storm if storm is not None else None,
-        sla.due(plan, incident).update,
+        sla.due(plan, incident),
         escalation.acks_said(plan, incident),
     )
 

@@ -14,6 +14,7 @@ from opswatch.cli.door import door
 from opswatch.cli.groups import DONE, REFUSED, Command, is_json
 from opswatch.cli.shown import print_json, print_table, say, styled
 from opswatch.cli.values import INCIDENT
+from opswatch.core import sla
 from opswatch.core.counts import say_count
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ def _row(row: IncidentRow, zone: str, now: datetime) -> list[str]:
     quiet = f"storm #{row.storm}" if row.storm is not None else row.quiet
     status = f"{row.status}, {quiet}" if quiet else str(row.status)
     due = times.away(row.next_deadline, now) if row.next_deadline else ""
-    if row.update_due is not None and row.status == "acknowledged":
-        due = f"{due}; update {'late' if row.update_due <= now else times.away(row.update_due, now)}"
+    due = "; ".join(part for part in (due, *_promises(row, now)) if part)
     return [
         str(row.id),
         row.priority,
@@ -65,6 +65,15 @@ def _row(row: IncidentRow, zone: str, now: datetime) -> list[str]:
         times.local(row.opened_at, zone),
         due,
     ]
+
+
+def _promises(row: IncidentRow, now: datetime) -> list[str]:
+    """What is late, and when the next update is due."""
+    late = sla.late(row.due, row.status, now)
+    said = [f"{what} late" for what in late]
+    if row.due.update is not None and row.status == "acknowledged" and "update" not in late:
+        said.append(f"update {times.away(row.due.update, now)}")
+    return said
 
 
 @click.command("show", cls=Command)

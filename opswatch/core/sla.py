@@ -46,6 +46,14 @@ def due(plan: Plan, incident: Incident) -> Due:
     )
 
 
+def late(promised: Due, status: Status, now: datetime) -> tuple[str, ...]:
+    """Which promises are broken at `now`: ack, update, resolve. While nobody has it, who would write an update is the
+    question, and `ack` asks it."""
+    update = promised.update if status is Status.ACKNOWLEDGED else None
+    named = (("ack", promised.ack), ("update", update), ("resolve", promised.resolve))
+    return tuple(what for what, at in named if at is not None and at <= now)
+
+
 def next_at(plan: Plan, incident: Incident) -> datetime | None:
     """The next instant at which a clock has something to say."""
     return min((at for _, at in to_come(plan, incident)), default=None)

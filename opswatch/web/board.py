@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from opswatch.assemble import Office
-from opswatch.core import escalation
+from opswatch.core import escalation, sla
 from opswatch.core.incidents import quiet_reason
 from opswatch.core.model import Health as CheckHealth
 from opswatch.core.model import QuietReason, Status
@@ -73,6 +73,7 @@ class IncidentLine:
     failing: str
     quiet: str
     then: str
+    late: str = ""  # the promises that are broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,7 @@ def incident_line(words: Words, plan: Plan, incident: Incident, now: datetime) -
         failing=words.count("incident.failing", len(incident.alerts)) if len(incident.alerts) > 1 else "",
         quiet=_quiet(words, incident, now),
         then=what_next(words, plan, incident, now),
+        late=words.join(words.code(what) for what in sla.late(sla.due(plan, incident), incident.status, now)),
     )
 
 

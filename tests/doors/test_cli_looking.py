@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from opswatch.cli.incidents import _row as listed
 from opswatch.cli.plugin import performance
 from opswatch.core.events import Pause
-from opswatch.core.model import Health, Sample
+from opswatch.core.model import Health, Sample, Status
 from opswatch.core.plan import Limit
+from opswatch.core.sla import Due
+from opswatch.shown_incident import IncidentRow
 from tests.doors.terminal import CONFIG, Terminal
 
 
@@ -29,6 +33,21 @@ def test_the_list_in_the_format_of_the_contract(terminal: Terminal):
     shown = terminal.says("list").out
     assert "SINCE (Europe/Berlin)" in shown
     assert "db is broken on db-1" in shown
+
+
+def test_the_list_says_which_promise_is_broken():
+    opened = datetime(2026, 11, 16, 2, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    waits = IncidentRow(1, Status.TRIGGERED, "P1", None, "db is broken", None, opened, 1, None)
+    promised = Due(ack=opened + hour / 4, update=opened + hour, resolve=opened + 4 * hour)
+    for status, now, said in (
+        (Status.TRIGGERED, opened, ""),
+        (Status.TRIGGERED, opened + 2 * hour, "ack late"),
+        (Status.ACKNOWLEDGED, opened, "update in 1h"),
+        (Status.ACKNOWLEDGED, opened + 5 * hour, "update late; resolve late"),
+    ):
+        due = promised if status is Status.TRIGGERED else replace(promised, ack=None)
+        assert listed(replace(waits, status=status, due=due), "UTC", now)[-1] == said
 
 
 def test_resolved_ones_are_asked_for(terminal: Terminal):

@@ -107,6 +107,18 @@ def test_a_page_fits_is_readable_and_runs_clean(shown: WebOffice, tab: Tab, tmp_
     assert [line for line in tab.trouble if not any(code in line for code in allowed)] == []
 
 
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_what_is_late_fits_and_is_readable(site: WebOffice, tab: Tab, tmp_path: Path, size):
+    site.clock.passes(hours=5)
+    site.ticks()
+    for dark in (False, True):
+        tab.opens(address(site, "/"), size=size, dark=dark)
+        tab.shoots(tmp_path / f"late-{'dark' if dark else 'light'}.png")
+        assert tab.text(".late") == "not taken in time, not over in time"
+        assert tab.runs("document.documentElement.scrollWidth") <= size[0], "it must not scroll sideways"
+        assert tab.runs(FAINT) == []
+
+
 def test_faint_text_and_small_buttons_would_be_noticed(shown: WebOffice, tab: Tab):
     shown.clock.monotonic += 3600
     tab.opens(address(shown, "link"))

@@ -470,3 +470,14 @@ def test_what_is_folded_into_a_storm_stands_on_its_page_and_not_beside_it(site: 
     assert f"/incidents/{storm.number}" in text
     assert "30 more are folded into a storm" in text
     assert "svc7" not in text
+
+
+def test_a_promise_that_is_broken_stands_on_its_card(night: WebOffice):
+    assert "no update in time" not in words(night.get("/").text)
+    night.clock.passes(hours=5)
+    night.ticks()
+    home = night.get("/").text
+    assert '<span class="late">' in home
+    assert "not taken in time" in words(home) and "no update in time" in words(home)
+    assert "no update in time" in words(night.get("/incidents/3").text)
+    assert "未按时通报进展" in words(night.get("/?lang=zh").text)
