@@ -21,9 +21,7 @@ from opswatch import logs, metrics
 from opswatch.clock import monotonic_s
 from opswatch.core.events import Posted, Reported
 from opswatch.errors import Overloaded
-from opswatch.passive import FAMILY as RESULTS
-from opswatch.passive import result_of
-from opswatch.posts import ALERTS_PER_BATCH, Read, alert_of, alerts_of
+from opswatch.posts import ALERTS_PER_BATCH, RESULTS, Read, alert_of, alerts_of
 from opswatch.stores import Store
 from opswatch.stores.inbox import Batch
 
@@ -51,6 +49,8 @@ class Arrived:
         """The event that it is."""
         batch = self.batch
         if batch.family == RESULTS:
+            from opswatch.passive import result_of  # Late: commands have an inbox too, and start fast.
+
             results = json.loads(batch.body) if self.alerts is None else self.alerts
             return Reported(tuple([result_of(one) for one in results]), batch.id)
         found = alerts_of(batch.body) if self.alerts is None else tuple([alert_of(one) for one in self.alerts])

@@ -22,8 +22,6 @@ from opswatch.hosts.evidence import bounded, printable
 from opswatch.hosts.plugin_output import parse_plugin_output
 from opswatch.posts import OURS, PROBLEMS_MAX, BadPost, Read, usable
 
-FAMILY = "results"
-"""Of batches in the inbox that hold results of our checks, no alerts."""
 LINES_MAX = 5_000
 LINE_MAX = 16 * 1024
 NAME_MAX = 200

@@ -28,6 +28,8 @@ PROBLEMS_MAX = 20  # told of
 ZERO_YEAR = "0001-01-01T"
 OURS = "opswatch"  # where hooks put what Alertmanager's shape has no word for
 KEY_MAX = 1_000
+RESULTS = "results"
+"""The family of batches that hold results of passive checks, no alerts."""
 REASONS = {one.value: one for one in (UnknownReason.NO_DATA, UnknownReason.ERROR, UnknownReason.TIMEOUT)}
 
 

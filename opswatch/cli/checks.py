@@ -113,6 +113,7 @@ def submit(lines: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     from opswatch import passive
     from opswatch.config import HookSettings
     from opswatch.errors import Overloaded, StoreUnavailable
+    from opswatch.posts import RESULTS
 
     office = door().office()
     text = "\n".join(lines) or bytes(click.open_file("-", "rb").read(SUBMITTED_MAX)).decode("utf-8", "replace")
@@ -120,7 +121,7 @@ def submit(lines: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     told = passive.read(text, office.plan, hook, office.now())
     if not dry_run:
         try:
-            office.inbox.accept(told.results, "nagios", passive.FAMILY)
+            office.inbox.accept(told.results, "nagios", RESULTS)
             office.inbox.accept(told.others, "nagios", hook.family)
         except Overloaded as busy:
             raise StoreUnavailable(str(busy)) from None

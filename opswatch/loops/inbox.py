@@ -11,8 +11,7 @@ from opswatch.desk import Desk
 from opswatch.errors import AlreadyTaken, OpswatchError
 from opswatch.inbox import Arrived, Inbox
 from opswatch.loops import Loop
-from opswatch.passive import FAMILY as RESULTS
-from opswatch.posts import ALERTS_PER_BATCH
+from opswatch.posts import ALERTS_PER_BATCH, RESULTS
 from opswatch.stores import Store
 
 log = logs.get("loops.inbox")

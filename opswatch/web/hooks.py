@@ -21,7 +21,7 @@ from opswatch.config import HookSettings
 from opswatch.config.settings import BUILT_IN
 from opswatch.errors import Overloaded
 from opswatch.hooks import BODY_MAX, Found, read
-from opswatch.posts import BadPost, Read, is_packed
+from opswatch.posts import RESULTS, BadPost, Read, is_packed
 from opswatch.web.door import Door
 from opswatch.web.posting import Entrance, Wrong, announced, answer, content_type, durable, headers_of, read_body
 
@@ -106,7 +106,7 @@ class Hooks:
             log.warning(
                 "some passive results cannot be used", problems=len(told.problems), first=told.problems[0][:300]
             )
-        accepted = [inbox.submit(told.results, source, passive.FAMILY), inbox.submit(told.others, source, hook.family)]
+        accepted = [inbox.submit(told.results, source, RESULTS), inbox.submit(told.others, source, hook.family)]
         for one in accepted:
             await durable(one)
         both = (*told.results.alerts, *told.others.alerts)

@@ -18,7 +18,7 @@ from opswatch.core.model import Health, Priority, UnknownReason
 from opswatch.core.state import Alert
 from opswatch.errors import StoreUnavailable
 from opswatch.loops.inbox import InboxLoop
-from tests.doors.web_office import INGEST_TOKEN, READ_TOKEN, WebOffice, web_office
+from tests.doors.web_office import CONFIG, INGEST_TOKEN, READ_TOKEN, WebOffice, web_office
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "samples" / "hooks"
@@ -357,3 +357,17 @@ def test_whatever_is_posted_it_is_never_our_mistake(shared, case):
     answer = shared.post(f"/hooks/{hook}", data=json.dumps(body), headers=headers)
     assert answer.status_code in (200, 400), answer.text
     decided(shared)
+
+
+def test_any_letter_can_be_stored(tmp_path, store_url):
+    """PostgreSQL takes no NUL, and half a pair of surrogates is no UTF-8."""
+    odd = json.loads('"a\\u0000b\\ud83dc\\u202e"')
+    config = CONFIG.replace("[web]", f'store = "{store_url}"\n[web]')
+    with web_office(tmp_path, more=mappings(), config=config) as site:
+        body = {"items": [{"id": odd, "message": odd, "state": "open"}], "level": odd}
+        (alert,) = posted(site, "generic/billing", body)
+        assert alert.labels["service"] == "orders"
+        labels = {"alertname": odd, odd: odd}
+        alerts = [{"status": "firing", "labels": labels, "annotations": {odd: odd}}]
+        assert len(posted(site, "alertmanager", {"version": "4", "alerts": alerts})) == 2
+        assert site.post("/hooks/nagios", data=b"PROCESS_HOST_CHECK_RESULT;a\0b;1;\0x").status_code == 400
