@@ -11,6 +11,8 @@ from opswatch.core.quiet import Quiet
 from opswatch.core.state import Alert, Held
 
 NAMED_MAX = 20
+COUNTED_MAX = 200
+"""Kept by their keys, so that each counts once; a report of so many says enough."""
 
 
 def note(m: Moment, quiet: Quiet, alert: Alert) -> None:
@@ -18,12 +20,12 @@ def note(m: Moment, quiet: Quiet, alert: Alert) -> None:
     if not quiet.source:
         return
     so_far = m.draft.standing.held.get(quiet.source) or Held(quiet.until, quiet.owner)
-    if alert.key in so_far.alerts:
+    if alert.key in so_far.alerts or so_far.count >= COUNTED_MAX:
         after = replace(so_far, until=quiet.until)
     else:
         worst = alert.priority if so_far.worst is None else min(so_far.worst, alert.priority)
-        named = (*so_far.alerts, alert.key)[:NAMED_MAX]
-        after = replace(so_far, until=quiet.until, count=so_far.count + 1, alerts=named, worst=worst)
+        counted = (*so_far.alerts, alert.key)
+        after = replace(so_far, until=quiet.until, count=len(counted), alerts=counted, worst=worst)
     if after != so_far:
         m.draft.standing = replace(m.draft.standing, held={**m.draft.standing.held, quiet.source: after})
 
@@ -59,7 +61,7 @@ def report(m: Moment, source: str) -> None:
         count=held.count,
         failing=str(failing),
         priority=str(held.worst),
-        evidence=held.alerts,
+        evidence=held.alerts[:NAMED_MAX],
     )
     if failing >= held.count:
         return  # All of it is told by its own pages now.
@@ -72,5 +74,5 @@ def report(m: Moment, source: str) -> None:
         count=held.count,
         failing=str(failing),
         priority=str(held.worst),
-        evidence=held.alerts,
+        evidence=held.alerts[:NAMED_MAX],
     )

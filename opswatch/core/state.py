@@ -254,7 +254,7 @@ class Held:
     until: datetime
     owner: str
     count: int = 0
-    alerts: tuple[str, ...] = ()  # the first of them
+    alerts: tuple[str, ...] = ()  # at most `held.COUNTED_MAX`
     worst: Priority | None = None
 
 

@@ -226,3 +226,13 @@ def test_our_checks_are_silenced_by_alertname_too():
     assert silence(story, label="alertname", value="db").facts["unknown"] is None
     story.fails("db")
     assert story.paged() == []
+
+
+def test_many_that_are_held_back_count_once_each():
+    story = Story(two_levels())
+    silence(story)
+    for _ in range(2):
+        for number in range(30):
+            story.fails("db", item=f"/mnt/{number}")
+    held = story.state.standing.held["silence 1"]
+    assert (held.count, len(held.alerts)) == (30, 30)
