@@ -36,6 +36,8 @@ from opswatch.core.model import Health, PageReason, Priority
 from opswatch.core.moment import SPAN_MAX, TEXT_MAX, Moment, span_trouble
 from opswatch.core.state import Override
 
+NAMED_MAX = 5  # people that an answer names who are on call all the same
+
 
 def run(m: Moment, command: Command) -> None:
     """Carry out one command that concerns no single incident. The role was looked at before."""
@@ -106,6 +108,7 @@ def _overridden(
     made = roster_changes.changes(m.rosters, roster, before, after, *span) if known else []
     gained = {person for change in made for person in change.after}
     gone = absences.conflicts(m.plan, m.rosters, after, m.draft.absences(), *span) if made else []
+    as_before = m.rosters.shifts(roster, after, *span) if known and not made else []
     m.done(
         key if made else f"{key}_no_change",
         id=number,
@@ -113,6 +116,8 @@ def _overridden(
         changes=roster_changes.facts(made),
         more=max(0, len(made) - roster_changes.CHANGES_MAX),
         conflicts=[one.facts() for one in gone if one.roster == roster and one.person in gained],
+        people=list(dict.fromkeys(person for shift in as_before for person in shift.people))[:NAMED_MAX],
+        through=list(dict.fromkeys(shift.override for shift in as_before if shift.override not in (None, number))),
     )
     roster_changes.tell(m, made, command.by)
 

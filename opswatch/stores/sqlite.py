@@ -193,6 +193,9 @@ class SqliteDatabase:
             if advice is None:
                 raise  # Ours: a row that the schema forbids, a query that is wrong.
             state = _STATES.get(code, "lost")
+            if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and _is_on_read_only_disk(self._path):
+                state = "read_only"
+                advice = "lies on a disk that is mounted read-only: see `dmesg`, repair it, mount it writable again"
             raise StoreUnavailable(f"{self.place} {advice} ({error})", state=state) from error
 
 
@@ -283,6 +286,13 @@ def _room(path: str) -> int:
     except OSError:
         return 0
     return disk.f_bavail * disk.f_frsize
+
+
+def _is_on_read_only_disk(path: str) -> bool:
+    try:
+        return bool(os.statvfs(Path(path).absolute().parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _close(connection: sqlite3.Connection) -> None:

@@ -93,7 +93,7 @@ def test_answers_and_lines_have_their_facts():
         "You join #142: 1 of 2 of emergency have accepted. Nobody has it yet: `ack` takes it."
     )
     line = Entry(NOW, "level_skipped", 142, None, {"level": 2, "alerts": 1, "wanted": ">= 5"})
-    assert render.entry("en", line) == "level 2 skipped: not now, 1 alerts, wanted >= 5"
+    assert render.entry("en", line) == "level 2 skipped: not now, 1 alert, wanted >= 5"
 
 
 def test_the_page_about_escalation_loads_as_it_is_written(tmp_path: Path):

@@ -146,6 +146,19 @@ def test_own_shifts_need_a_responder_and_others_a_lead(story):
     assert story.says(AcceptCover(1, by="cy")).key == "cover_is_withdrawn"
 
 
+def test_an_override_that_changes_nothing_says_who_is_on_call_then_and_which_override_has_it(story):
+    story.says(AddOverride("primary", BO, BO + DAY, remove="bo", add="cy", by="lea"))
+    twice = story.says(AddOverride("primary", BO, BO + DAY, remove="cy", add="dee", by="lea"))
+    assert answer("en", twice, plan=story.engine.plan) == (
+        "Override 2 of primary is in place. It changes nothing as things stand; "
+        "on call then: Cy, by override 1: end that first to change it."
+    )
+    idle = story.says(AddOverride("primary", CY, CY + DAY, remove="ana", add="dee", by="lea"))
+    assert answer("en", idle, plan=story.engine.plan) == (
+        "Override 3 of primary is in place. It changes nothing as things stand; on call then: Cy."
+    )
+
+
 def test_a_span_that_cannot_be_says_why_in_the_zone_of_who_asks(story):
     command = AddAbsence(BO + HOUR, BO, by="bo")
     wrong = story.says(command)

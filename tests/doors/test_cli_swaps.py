@@ -31,7 +31,7 @@ def test_a_dry_run_shows_who_instead_of_whom_and_makes_nothing(terminal: Termina
 def test_an_override_that_changes_nothing_says_so(terminal: Terminal):
     terminal.is_used_by("lena")
     said = terminal.says("override", "add", "--roster", "primary", *BOS_WEEK, "--remove", "ana")
-    assert "It changes nothing as things stand." in said.out
+    assert "It changes nothing as things stand; on call then: Bo." in said.out
 
 
 def test_a_schedule_shows_its_difference_too(terminal: Terminal, tmp_path: Path):

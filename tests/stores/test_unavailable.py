@@ -68,6 +68,17 @@ def test_a_full_disk_refuses_the_commit_and_everything_before_stands(small_disk:
     store.close()
 
 
+def test_a_disk_that_is_mounted_read_only_is_not_blamed_on_the_user(small_disk: Path):
+    store = sqlite_store(small_disk / "opswatch.db")
+    store.load(State())
+    store.close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(StoreUnavailable, match="mounted read-only") as caught:
+        sqlite_store(small_disk / "opswatch.db").commit(Changes(), [note("nothing")], NOW)
+    assert "usermod" not in str(caught.value)
+    assert caught.value.state == "read_only"
+
+
 def as_somebody_else(work: Callable[[], object]) -> str:
     """What StoreUnavailable says to a user who is neither root nor in the group."""
     if os.geteuid() != 0:
