@@ -123,6 +123,8 @@ class _Writer(Reader):
         count = len(policy.levels)
         levels = self._say("policy.level_one" if count == 1 else "policy.level_many", count=count)
         facts = {"route": found.route, "policy": policy.id, "levels": levels, "climbs": policy.repeat + 1}
+        wanted = policy.acks.get(self.found.priority, 1)
+        facts["acks"] = wanted if wanted > 1 else None
         return self._say("policy.climbs" if policy.repeat else "policy.known", **facts)
 
     def _status(self, incident: Incident) -> Iterator[str]:
@@ -191,9 +193,13 @@ class _Writer(Reader):
     def _level(self, entry: Entry) -> str:
         level, cycle = entry.facts.get("level"), entry.facts.get("cycle")
         until = self._local(datetime.fromisoformat(str(entry.facts["until"])))
-        if isinstance(level, int) and level > len(policy_of(self.the_plan, self.found.policy).levels):
+        rungs = policy_of(self.the_plan, self.found.policy).levels
+        if not isinstance(level, int) or level > len(rungs):
             return self._say("step.last_resort", until=until)
-        return self._say("step.level", level=level, cycle=cycle if cycle != 1 else None, until=until)
+        people, turn = entry.facts.get("people"), None
+        if 0 < level <= len(rungs) and rungs[level - 1].round_robin and isinstance(people, (list, tuple)):
+            turn = self.join(self.person(person) for person in people)
+        return self._say("step.level", level=level, cycle=cycle if cycle != 1 else None, until=until, turn=turn)
 
     def _page(self, entry: Entry) -> str:
         facts, person = entry.facts, str(entry.facts["person"])

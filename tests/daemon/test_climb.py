@@ -31,7 +31,7 @@ def test_the_next_person_is_paged_when_nobody_answers(installed, receiver):
 
 
 def test_the_stored_instant_survives_a_kill_in_the_middle_of_the_wait(installed, receiver):
-    box = installed(wait="4s")
+    box = installed(wait="10s")
     box.start()
     box.fails()
     receiver.wait(page_for("ana"))
@@ -57,7 +57,7 @@ def test_a_deadline_that_passes_while_it_is_down_is_kept_at_the_start(installed,
 
 
 def test_a_reload_in_the_middle_of_the_wait_resets_no_timer(installed, receiver):
-    box = installed(wait="4s")
+    box = installed(wait="10s")
     box.start()
     box.fails()
     receiver.wait(page_for("ana"))

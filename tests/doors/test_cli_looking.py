@@ -402,3 +402,13 @@ def test_what_cannot_be_explained(terminal: Terminal, line: tuple[str, ...], cod
     said = terminal.says("explain", *line)
     assert said.code == code
     assert words in said.err
+
+
+def test_an_explanation_says_how_many_must_acknowledge_and_whose_turn_it_is(terminal: Terminal):
+    policy = CONFIG.replace('id = "standard"\n', 'id = "standard"\nacks = { P1 = 2 }\n').replace(
+        'page = ["roster:primary"]\n', 'page = ["person:ana", "person:bo"]\nround_robin = true\n'
+    )
+    terminal.writes(policy)
+    said = terminal.says("explain", "--service", "orders", "--state", "crit").out
+    assert "2 must acknowledge" in said
+    assert "one of them in turn: Ana Ruiz" in said
