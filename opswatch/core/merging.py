@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from opswatch.core import escalation, incidents
+from opswatch.core import escalation, incidents, storms
 from opswatch.core.events import Merge, Split
 from opswatch.core.matching import matches_glob
 from opswatch.core.model import PageReason, Status
@@ -95,6 +95,7 @@ def _gained(m: Moment, into: Incident, incident: Incident, command: Merge) -> No
         incidents.write_owner(m, into, "joined")
     incidents.noted(m, into, "joined")
     escalation.keep(m, escalation.joined(m, into))
+    storms.look(m, into.storm, into.number)
 
 
 def _alerts(m: Moment, incident: Incident) -> list[Alert]:

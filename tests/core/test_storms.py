@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from opswatch.core.engine import Engine
-from opswatch.core.events import Acknowledge, Note, Observed, Reopen, Resolve, SetPriority, Tick
+from opswatch.core.events import Acknowledge, Merge, Note, Observed, Open, Reopen, Resolve, SetPriority, Tick
 from opswatch.core.model import Failure, Priority, Status, Verdict
 from opswatch.core.plan import Check, Level, Plan, Policy, Route, Service, Target
 from opswatch.core.state import Incident
@@ -84,6 +84,18 @@ def test_a_member_reopened_by_hand_climbs_on_its_own():
     assert story.paged() == ["ana"]
     assert story.incident(member).storm is None and story.incident(member).level_until is not None
     assert laws.the_folded_are_somebodys(story.state) == laws.the_log_is_the_truth(story.state, story.entries) == []
+
+
+def test_a_member_that_takes_over_something_worse_raises_its_storm():
+    services = {f"s{n:05}": Service(f"s{n:05}", tier=3) for n in range(40)}
+    story = Story(many(40, services=services))
+    at_once(story, 40)
+    before = storm_of(story).priority
+    story.says(Open("nobody can order", priority=Priority.P0, by="bo"))
+    urgent = max(story.state.incidents)
+    story.says(Merge(urgent, min(story.state.folded[storm_of(story).number]), by="bo"))
+    assert before > Priority.P0 and storm_of(story).priority is Priority.P0
+    assert laws.the_folded_are_somebodys(story.state) == []
 
 
 def test_a_storm_that_passes_owes_its_paper_in_the_same_tick():
