@@ -31,12 +31,13 @@ newer ones refused until it has caught up, every check would be blind so long.""
 
 def observe(m: Moment, check: Check, target: str, verdict: Verdict, norms: Norms = NO_NORMS) -> None:
     """Take one verdict in. A result that is not newer than the last one changes nothing (SPEC 2.1)."""
-    whole = m.draft.watch(alert_key(check.id, target)) or Watch(check.id, target)
+    key = alert_key(check.id, target)
+    whole = m.draft.watch(key) or Watch(check.id, target)
     if whole.seen_at is not None and verdict.at <= whole.seen_at <= m.now + CLOCKS_APART_MAX:
         return
-    keys = sorted(m.draft.item_keys(check.id, target))  # In one order, so that the same looks decide the same.
-    before = {watch.item: watch for key in keys if (watch := m.draft.watch(key))}
-    before[""] = whole
+    before = {"": whole}
+    if items := m.draft.item_keys(check.id, target) - {key}:  # In one order, so that the same looks decide the same.
+        before |= {watch.item: watch for item in sorted(items) if (watch := m.draft.watch(item))}
     confirming = False
     for item, seen in judge(check, verdict, before, norms).items():
         watch = before.get(item) or Watch(check.id, target, item)

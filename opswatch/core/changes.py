@@ -28,6 +28,9 @@ ARRANGED_KEPT = timedelta(days=400)
 """How long overrides and absences that are over stay: a year's report and a correction to it must still know who was
 on call; the timeline keeps them longer."""
 
+LOOKED_AT_AS_ONE = ("silences", "freshness", "bundles", "reports", "shifts")
+"""What a Tick looks at besides single things; `State.due_keys` names them first."""
+
 Crit = dict[str, dict[str, int]]
 """service → target → how many critical alerts it has; targets without one are left out."""
 
@@ -57,8 +60,8 @@ class Changes:
     @property
     def behind_head(self) -> bool:
         """Whether something must be committed now; watches and postings alone may wait for their batch."""
-        arranged = self.silences, self.overrides, self.absences, self.covers, self.beats
-        return any((self.alerts, self.incidents, *arranged, self.risks, self.papers, self.standing))
+        arranged = self.silences or self.overrides or self.absences or self.covers or self.beats
+        return bool(self.alerts or self.incidents or arranged or self.risks or self.papers or self.standing)
 
 
 class Deadlines(Generic[K]):
@@ -137,6 +140,17 @@ class State:
 
     def apply(self, changes: Changes) -> None:
         """Take committed changes over."""
+        for key, watch in changes.watches.items():
+            self._put_watch(key, watch)
+        for key, posting in changes.postings.items():
+            _put(self.postings, key, posting)
+            self.posting_deadlines.set(key, posting.wake_at if posting else None)
+        self.started_at = changes.started_at or self.started_at
+        self.fresh_until = changes.fresh_until or self.fresh_until
+        if changes.behind_head:  # Most looks change only what their check remembers.
+            self._apply_behind_head(changes)
+
+    def _apply_behind_head(self, changes: Changes) -> None:
         for key, alert in changes.alerts.items():
             self._put_alert(key, alert)
         for number, incident in changes.incidents.items():
@@ -162,14 +176,7 @@ class State:
         for number, paper in changes.papers.items():
             _put(self.papers, number, paper)
             self.paper_deadlines.set(number, paper.wake_at if paper else None)
-        for key, watch in changes.watches.items():
-            self._put_watch(key, watch)
-        for key, posting in changes.postings.items():
-            _put(self.postings, key, posting)
-            self.posting_deadlines.set(key, posting.wake_at if posting else None)
         self.standing = changes.standing or self.standing
-        self.started_at = changes.started_at or self.started_at
-        self.fresh_until = changes.fresh_until or self.fresh_until
 
     def alerts_of(self, incident: Incident) -> list[Alert]:
         """The alerts of an incident that fail still; of a storm, those of its open members."""
@@ -179,7 +186,7 @@ class State:
         return [self.alerts[key] for key in keys if key in self.alerts]
 
     def due_keys(self, now: datetime) -> list[str]:
-        """What a Tick at `now` will look at: `incident 142`, `alert disk/db-1`, `paper 7`, `risk 3`."""
+        """What a Tick at `now` will look at: `incident 142`, `alert disk/db-1`, `paper 7`, and what has no key."""
         deadlines: tuple[tuple[str, Deadlines[int] | Deadlines[str]], ...] = (
             ("alert", self.alert_deadlines),
             ("absence", self.absence_deadlines),
@@ -192,7 +199,7 @@ class State:
             ("posting", self.posting_deadlines),
             ("heartbeat", self.beat_deadlines),
         )
-        return [f"{kind} {key}" for kind, of_kind in deadlines for key in of_kind.due(now)]
+        return [*LOOKED_AT_AS_ONE, *(f"{kind} {key}" for kind, of_kind in deadlines for key in of_kind.due(now))]
 
     def _put_alert(self, key: str, alert: Alert | None) -> None:
         before = self.alerts.get(key)
@@ -358,6 +365,8 @@ class Draft:
 
     def spread(self) -> list[tuple[str, int]]:
         """(service, how many targets failed) of services whose critical alerts have changed since this was asked."""
+        if not self._spread:
+            return []
         found = list(self._spread.items())
         self._spread.clear()
         return found

@@ -221,16 +221,17 @@ class Engine:
     def _tick(self, m: Moment, tick: Tick) -> None:
         """Everything whose instant has come: silences, freshness, alerts held back, incidents, the digest, papers."""
         state = m.draft.state
-        silences.tell_endings(m)
-        silences.forget_expired(m)
+        if tick.looks_at("silences") and state.silence_deadlines.due(m.now, 1):
+            silences.tell_endings(m)
+            silences.forget_expired(m)
         covers.look(m, tick)
         away.forget_long_past(m, tick)
         if m.draft.standing.paused_until is not None and m.draft.standing.paused_until <= m.now:
             m.record("unpaused")
             m.draft.standing = replace(m.draft.standing, paused_until=None, paused_by=None)
-        if tick.only is None:
-            if freshness.look(m):
-                external.adopt(m)
+        if tick.looks_at("freshness") and freshness.look(m):
+            external.adopt(m)
+        if tick.looks_at("bundles"):
             mercy.due(m)
         for key in state.posting_deadlines.due(m.now, EXPIRED_AT_ONCE):
             posting = m.draft.posting(key) if tick.looks_at(f"posting {key}") else None
@@ -264,8 +265,9 @@ class Engine:
             risk = m.draft.risk(number) if tick.looks_at(f"risk {number}") else None
             if risk is not None and risk.wake_at is not None and risk.wake_at <= m.now:
                 risks.due(m, risk)
-        held.report_ended(m)
-        if tick.only is None:
+        if tick.looks_at("reports"):
+            held.report_ended(m)
+        if tick.looks_at("shifts"):
             shift_life.look(m)
 
     def _reloaded(self, m: Moment, event: PlanReloaded) -> None:

@@ -46,8 +46,8 @@ def judge(check: Check, verdict: Verdict, before: Mapping[str, Watch], norms: No
     if verdict.unknown is not None:
         return {"": Seen(Health.UNKNOWN, verdict.sentence, verdict.unknown)}
     named = [sample.item for sample in verdict.samples] + [failure.item for failure in verdict.failures]
-    if any(failure.item == "" for failure in verdict.failures) and not any(named):
-        # The whole is down and none of its parts was seen: they are as they were, neither good nor bad.
+    if not any(named) and (not any(before) or any(failure.item == "" for failure in verdict.failures)):
+        # It has no parts; or the whole is down and none of them was seen: they are as they were, neither good nor bad.
         return {"": _judge_item(check, verdict, "", before.get(""), norms)}
     return {
         item: _judge_item(check, verdict, item, before.get(item), norms) if item == "" or item in named else GONE_SEEN

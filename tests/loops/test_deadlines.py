@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opswatch.core import incidents
+from opswatch.core import incidents, shift_life
 from opswatch.core.engine import Engine
 from opswatch.core.events import Observed, Open
 from opswatch.core.model import Failure, Verdict
@@ -46,6 +46,25 @@ def test_an_incident_that_cannot_be_decided_stops_no_other_ladder(store, monkeyp
     assert [row.person for row in store.messages(1)] == ["ana"]
     with desk.looking() as (state, _):
         assert state.incidents[1].wake_at <= now, "overdue, for the audit to see"
+
+
+def test_rosters_that_cannot_be_looked_at_stop_neither_ladders_nor_bundles(store, monkeypatch):
+    now = START
+    desk = Desk(store, Engine(two_levels(pages_per_hour_max=1)), lambda: now)
+    desk.apply(Open("labels come out blank", "orders", by="bo"))
+    desk.apply(Open("the belt stands still", "orders", by="bo"))
+    loop = Deadlines(desk, lambda: now)
+
+    def broken(m):
+        raise ValueError("a broken invariant")
+
+    monkeypatch.setattr(shift_life, "look", broken)
+    now += timedelta(minutes=5)
+    loop.turn()
+    assert [row.person for row in store.messages(1)] == ["bo", "ana"], "it climbs"
+    now += timedelta(minutes=56)
+    loop.turn()
+    assert "ana" in [row.person for row in store.messages(0)], "what was too much for her hour is told in one page"
 
 
 def test_everything_due_is_decided_in_one_tick(store):
