@@ -212,10 +212,7 @@ class State:
         if alert is not None and before is None:
             self.on_target.setdefault(alert.place, set()).add(key)
         elif alert is None and before is not None:
-            place = before.place
-            self.on_target[place].discard(key)
-            if not self.on_target[place]:
-                del self.on_target[place]
+            _discard(self.on_target, before.place, key)
         for one, by in ((before, -1), (alert, 1)):
             if one is not None and one.service is not None and one.health is Health.CRIT and one.fails_on is not None:
                 _count(self.crit.setdefault(one.service, {}), one.fails_on, by)
@@ -223,11 +220,9 @@ class State:
     def _put_incident(self, number: int, incident: Incident | None) -> None:
         before = self.incidents.get(number)
         for group in _groups_of(before):
-            self.groups.get(group, set()).discard(number)
-            if not self.groups.get(group):
-                self.groups.pop(group, None)
+            _discard(self.groups, group, number)
         if (storm := _storm_of(before)) is not None:
-            self.folded.get(storm, set()).discard(number)
+            _discard(self.folded, storm, number)
         if (storm := _storm_of(incident)) is not None:
             self.folded.setdefault(storm, set()).add(number)
         _put(self.incidents, number, incident)
@@ -246,7 +241,7 @@ class State:
         if watch is not None and before is None:
             self.items.setdefault(f"{watch.check}/{watch.target}", set()).add(key)
         elif watch is None and before is not None:
-            self.items.get(f"{before.check}/{before.target}", set()).discard(key)
+            _discard(self.items, f"{before.check}/{before.target}", key)
 
 
 def _silence_due(silence: Silence | None) -> datetime | None:
@@ -261,6 +256,14 @@ def _count(targets: dict[str, int], target: str, by: int) -> None:
         targets[target] = count
     else:
         targets.pop(target, None)
+
+
+def _discard(where: dict[K, set[V]], key: K, value: V) -> None:
+    """Out of an index, which keeps no empty sets: it is as large as what is open, not as what ever was."""
+    if (values := where.get(key)) is not None:
+        values.discard(value)
+        if not values:
+            del where[key]
 
 
 def _put(where: dict[K, V], key: K, value: V | None) -> None:

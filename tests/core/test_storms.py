@@ -86,6 +86,15 @@ def test_a_member_reopened_by_hand_climbs_on_its_own():
     assert laws.the_folded_are_somebodys(story.state) == laws.the_log_is_the_truth(story.state, story.entries) == []
 
 
+def test_indices_keep_nothing_of_what_is_over():
+    story = Story(many(40))
+    at_once(story, 40)
+    burst(story, 0, 40, ok=True)
+    story.passes(days=2)
+    state = story.state
+    assert state.incidents == state.folded == state.groups == state.on_target == {}
+
+
 def test_a_member_that_takes_over_something_worse_raises_its_storm():
     services = {f"s{n:05}": Service(f"s{n:05}", tier=3) for n in range(40)}
     story = Story(many(40, services=services))
