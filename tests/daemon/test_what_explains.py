@@ -55,6 +55,9 @@ priority = {{ crit = "P1" }}
 """
 
 
+ASKED_MAX = 8
+
+
 def quiets(box) -> dict[str, str | None]:
     return {f"{row['check']}/{row['target']}": row["quiet"] for row in box.json("checks", "list")}
 
@@ -82,7 +85,10 @@ def test_opswatch_says_that_it_cannot_see_and_nothing_else(installed, receiver):
     checks.write_text(checks.read_text() + FAR_CHECKS.format())
     box.start()
     receiver.wait(lambda body: body["kind"] == "page" and "cannot see" in body["title"])
-    begin = len(box.log.read_text())
-    box.wait_for_log("anchors asked", begin)
+    for _ in range(ASKED_MAX):  # On a busy machine their second look may come after the first question.
+        box.wait_for_log("anchors asked", len(box.log.read_text()))
+        why = {quiets(box)[f"far-answers/far-{number}"] for number in (1, 2)}
+        if why == {"vantage"}:
+            break
+    assert why == {"vantage"}
     assert len(receiver.pages()) == 1
-    assert {quiets(box)[f"far-answers/far-{number}"] for number in (1, 2)} == {"vantage"}
