@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from tests.core.duty import utc
 
 DAILY = ["0 0 * * *", "5 0 * * *", "30 0 * * *", "30 1 * * *", "0 2 * * *", "30 2 * * *", "0 3 * * *", "59 23 * * *"]
 DAY = timedelta(days=1)
+AROUND = 2 * DAY if "OPSWATCH_NIGHTLY" in os.environ else DAY
 
 
 def said(runs, zone_name):
@@ -41,9 +43,9 @@ def test_a_daily_job_runs_once_on_each_of_sixteen_years_days():
 
 @pytest.mark.parametrize("zone_name", ZONES)
 def test_a_job_by_the_clock_runs_when_the_clock_reads_it(zone_name):
-    """Against every minute of four days around each change of five years."""
+    """Against every minute around each change of five years."""
     for change in changes(zone_name, until=2025):
-        minutes = [change - 2 * DAY + timedelta(minutes=n) for n in range(4 * 1440)]
+        minutes = [change - AROUND + timedelta(minutes=n) for n in range(2 * AROUND // timedelta(minutes=1))]
         clock = [(at, at.astimezone(zone(zone_name))) for at in minutes]
         for expr, steps in (("0 */2 * * *", (0, 2)), ("*/30 1 * * *", None), ("45 * * * *", (45, 1))):
             found = cron_between(expr, zone_name, minutes[0], minutes[-1] + timedelta(minutes=1))

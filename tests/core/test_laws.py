@@ -333,11 +333,11 @@ class InStorms(OnCall):
 
 
 OnCall.TestCase.settings = settings(
-    max_examples=2000 if NIGHTLY else 50,
+    max_examples=2000 if NIGHTLY else 30,
     stateful_step_count=60 if NIGHTLY else 30,
     deadline=None,
     derandomize=not NIGHTLY,
 )
 TestOnCall = OnCall.TestCase
-InStorms.TestCase.settings = settings(OnCall.TestCase.settings, max_examples=2000 if NIGHTLY else 20)
+InStorms.TestCase.settings = settings(OnCall.TestCase.settings, max_examples=2000 if NIGHTLY else 12)
 TestInStorms = InStorms.TestCase
