@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from opswatch.core.events import PostedAlert
@@ -25,6 +26,7 @@ LABEL_MAX = 4_096  # characters of a name or a value
 ANNOTATIONS_MAX = 64
 ANNOTATION_MAX = 4_000  # of one; the rest is cut off
 PROBLEMS_MAX = 20  # told of
+INSTANTS_MAX = 4_096  # remembered
 ZERO_YEAR = "0001-01-01T"
 OURS = "opswatch"  # where hooks put what Alertmanager's shape has no word for
 KEY_MAX = 1_000
@@ -182,6 +184,7 @@ def _instants_hold(starts: Any, ends: Any) -> str | None:
     return None
 
 
+@lru_cache(maxsize=INSTANTS_MAX)  # Alerts of one evaluation name the same few.
 def instant(given: str) -> datetime | None:
     """The instant, None for Go's zero. Raises ValueError for one without a zone, and for what is none."""
     if given.startswith(ZERO_YEAR):
