@@ -103,13 +103,11 @@ def main() -> list[str]:
     ]
     yearly = {name: kind for name, kind in KINDS.items() if kind is not hourly}  # 876,000 shifts are no year of 100.
     years = [_year(lines, name, [kind(number) for number in range(ROSTERS)]) for name, kind in yearly.items()]
-    holds = max(means) <= LIMIT_US and max(years) <= LIMIT_S
-    verdict = "hold" if holds else "DO NOT HOLD"
-    return [
-        *lines,
-        "",
-        f"The limits of {LIMIT_US:.0f} µs and {LIMIT_S:.0f} s {verdict}; all with 50 overrides in each roster.",
-    ]
+    over = [name for name, mean in zip(KINDS, means, strict=True) if mean > LIMIT_US]
+    over += [f"a year of {name}" for name, took in zip(yearly, years, strict=True) if took > LIMIT_S]
+    verdict = f"not for {', '.join(over)}" if over else "for all of them"
+    limits = f"{LIMIT_US:.0f} µs and {LIMIT_S:.0f} s"
+    return [*lines, "", f"The limits of {limits} hold {verdict}; all with 50 overrides in each roster."]
 
 
 def _ask(lines: list[str], name: str, roster: Roster) -> float:
