@@ -10,7 +10,8 @@ from opswatch.core.effects import Announce, Notice
 from opswatch.core.plan import Plan
 from opswatch.render.message import Message
 from opswatch.render.messages import Link
-from opswatch.render.text import fill_template, reader_of, stamp
+from opswatch.render.quiet_message import quiet_message
+from opswatch.render.text import reader_of, stamp
 from opswatch.render.words import Reader
 
 Facts = Mapping[str, object]
@@ -78,15 +79,13 @@ def coverage_notice(
         "links": {"rosters": url},
         "at": stamp(at),
     }
-    return Message(
+    return quiet_message(
+        "announce" if is_channel else "update",
+        title,
+        lines,
+        links,
         id=id,
-        kind="announce" if is_channel else "update",
-        title=title,
-        text=fill_template("message.txt.j2", title=title, opening=[], lines=lines, links=links),
         at=at,
-        lines=tuple(lines),
-        links=links,
-        loud=False,
         attempt=attempt,
         possible_duplicate=possible_duplicate,
         payload=payload,

@@ -10,7 +10,8 @@ from opswatch.core.plan import Plan
 from opswatch.core.state import Incident
 from opswatch.render.message import Message
 from opswatch.render.messages import Link
-from opswatch.render.text import fill_template, reader_of, stamp
+from opswatch.render.quiet_message import quiet_message
+from opswatch.render.text import reader_of, stamp
 from opswatch.render.wordings import update_text
 from opswatch.render.words import Reader
 
@@ -94,15 +95,13 @@ def notice(
         "links": {"incident": url if notice.incident is not None else None},
         "at": stamp(at),
     }
-    return Message(
+    return quiet_message(
+        "update",
+        title,
+        lines,
+        links,
         id=id,
-        kind="update",
-        title=title,
-        text=fill_template("message.txt.j2", title=title, opening=[], lines=lines, links=links),
         at=at,
-        lines=tuple(lines),
-        links=links,
-        loud=False,
         attempt=attempt,
         possible_duplicate=possible_duplicate,
         payload=payload,

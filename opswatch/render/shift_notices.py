@@ -10,7 +10,8 @@ from opswatch.core.plan import Plan
 from opswatch.core.roster import Shift
 from opswatch.render.message import Message
 from opswatch.render.messages import Link
-from opswatch.render.text import fill_template, stamp
+from opswatch.render.quiet_message import quiet_message
+from opswatch.render.text import stamp
 from opswatch.render.words import Reader
 
 EVENTS = frozenset({"on_call", "week_ahead"})
@@ -50,15 +51,13 @@ def shift_notice(
         "links": {"rosters": url},
         "at": stamp(at),
     }
-    return Message(
+    return quiet_message(
+        "announce",
+        title,
+        lines,
+        links,
         id=id,
-        kind="announce",
-        title=title,
-        text=fill_template("message.txt.j2", title=title, opening=[], lines=lines, links=links),
         at=at,
-        lines=tuple(lines),
-        links=links,
-        loud=False,
         attempt=attempt,
         possible_duplicate=possible_duplicate,
         payload=payload,
